@@ -1,0 +1,36 @@
+//! Plain data: what was seen on the instance. No behaviour; no judgement.
+//!
+//! In JSON each field is a [`Fact`]; a missing field is *not gathered*. A new fact is a new field with a default.
+
+mod account;
+mod imds;
+mod package;
+mod sshd;
+mod system;
+
+use eic_doctor_proto::Fact;
+use serde::{Deserialize, Serialize};
+
+pub use account::{Account, AccountFacts};
+pub use imds::{ImdsAnswer, ImdsFacts, ImdsView};
+pub use package::{FileState, FileType, KeysCommandFacts, Package, PackageFacts, PackageManager};
+pub use sshd::{
+    DropIn, EffectiveConfig, Listener, SocketUnit, SshdFacts, SshdOption, SshdProcess, Unit,
+};
+pub use system::{OsRelease, SystemFacts};
+
+/// Everything the agent (or the probe script) saw on the instance for one attempt.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct OsFacts {
+    /// Who gathered: `eic-doctor-agent 0.1.0` or `probe script 1`.
+    pub gathered_by: Fact<String>,
+    /// Effective user id of whoever gathered.
+    pub uid: Fact<u32>,
+    pub system: SystemFacts,
+    pub package: PackageFacts,
+    pub keys_command: KeysCommandFacts,
+    pub sshd: SshdFacts,
+    pub account: AccountFacts,
+    pub imds: ImdsFacts,
+}

@@ -1,0 +1,10 @@
+//! What can be known on the instance itself: facts, parsers, gatherers and checks.
+//!
+//! Invariants: only `gather/` does I/O, and only behind the feature `host` does it touch this machine; `checks/` are pure functions
+//! of facts. The coordinator links this library, so it judges OS facts whoever carried them.
+
+pub mod checks;
+pub mod facts;
+pub mod gather;
+pub mod parse;
+pub mod report;

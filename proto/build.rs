@@ -1,0 +1,8 @@
+//! Compiles `v1/*.proto` without a system `protoc`.
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    println!("cargo:rerun-if-changed=v1");
+    let files = protox::compile(["v1/agent.proto"], ["."])?;
+    tonic_prost_build::configure().build_transport(false).compile_fds(files)?;
+    Ok(())
+}

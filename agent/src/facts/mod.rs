@@ -15,7 +15,7 @@ pub use account::{Account, AccountFacts};
 pub use imds::{ImdsAnswer, ImdsFacts, ImdsView};
 pub use package::{FileState, FileType, KeysCommandFacts, Package, PackageFacts, PackageManager};
 pub use sshd::{
-    DropIn, EffectiveConfig, Listener, SocketUnit, SshdFacts, SshdOption, SshdProcess, Unit,
+    ConfiguredLine, DropIn, EffectiveConfig, Listener, SocketUnit, SshdFacts, SshdOption, SshdProcess, Unit,
 };
 pub use system::{OsRelease, SystemFacts};
 

@@ -1,0 +1,5 @@
+use eic_doctor_proto::Check;
+
+use crate::facts::OsFacts;
+
+pub const ALL: &[&Check<OsFacts>] = &[];

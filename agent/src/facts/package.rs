@@ -1,0 +1,67 @@
+//! The `ec2-instance-connect` package and the files of its keys command.
+
+use eic_doctor_proto::{Fact, Untrusted};
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PackageFacts {
+    /// The package manager whose database is on this system.
+    pub manager: Fact<PackageManager>,
+    /// `ec2-instance-connect`; absent when the database was read and has no installed package of that name.
+    pub ec2_instance_connect: Fact<Package>,
+    /// `ec2-instance-connect-selinux`, on rpm systems.
+    pub selinux: Fact<Package>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PackageManager {
+    Dpkg,
+    Rpm,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Package {
+    pub name: Untrusted,
+    /// Upstream version and distribution release as the package manager prints them: `1.1.12+dfsg1-0ubuntu3`, `1.1-19.amzn2023`.
+    pub version: Untrusted,
+    /// dpkg: the third word of `Status:` (`installed`, `half-configured`, `unpacked`, …). rpm: `installed`.
+    pub state: Untrusted,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct KeysCommandFacts {
+    /// Each file that the keys command of this system needs, with the folders that lead to it: the known places of
+    /// EC2 Instance Connect (`/opt/aws/bin`, `/usr/share/ec2-instance-connect`) and the command that the running sshd names.
+    pub files: Fact<Vec<FileState>>,
+}
+
+/// What `lstat` says, and `stat` where it is a symbolic link.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileState {
+    pub path: Untrusted,
+    /// Absent, unreadable (and why), or what it is.
+    pub state: Fact<FileType>,
+    /// Permission bits, the lower 12 of `st_mode`.
+    #[serde(default)]
+    pub mode: Fact<u32>,
+    #[serde(default)]
+    pub uid: Fact<u32>,
+    #[serde(default)]
+    pub gid: Fact<u32>,
+    /// Where a symbolic link leads at last.
+    #[serde(default)]
+    pub target: Fact<Untrusted>,
+}
+
+/// The type of the file that a path leads to, links followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FileType {
+    Regular,
+    Directory,
+    Other,
+}

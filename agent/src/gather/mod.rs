@@ -1,0 +1,1 @@
+//! Looks: fills [`OsFacts`] through a [`Host`]. Judges nothing.

@@ -1,0 +1,1 @@
+//! How a report of the agent leaves the instance.

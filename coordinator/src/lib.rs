@@ -1,1 +1,12 @@
+//! The operator's side: asks AWS's APIs and the instance, judges, and prints one report.
+//!
+//! Invariants: `gather/` is the only place with I/O towards AWS and the instance; `facts/`, `path/` and `checks/` are pure; only
+//! `render/` and `main` write to stdout or stderr.
 
+pub mod args;
+pub mod checks;
+pub mod commands;
+pub mod facts;
+pub mod gather;
+pub mod path;
+pub mod render;

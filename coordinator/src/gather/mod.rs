@@ -1,0 +1,3 @@
+//! The only I/O: AWS's APIs, the couriers of OS facts, and recorded worlds.
+
+pub mod recorded;

@@ -1,0 +1,72 @@
+//! `eic-doctor policy`: the least-privilege IAM policy, from the calls that the code makes.
+
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+
+use serde_json::{Value, json};
+
+use crate::checks;
+
+/// Actions that no check reads but that bring OS facts over Systems Manager.
+pub const COURIER_ACTIONS: &[&str] = &["ssm:GetCommandInvocation", "ssm:SendCommand"];
+
+/// Every action that the coordinator may call. `sts:GetCallerIdentity` needs no permission, so it is not among them.
+pub fn actions() -> BTreeSet<&'static str> {
+    checks::abouts()
+        .into_iter()
+        .flat_map(|about| about.actions.iter().copied())
+        .chain(COURIER_ACTIONS.iter().copied())
+        .filter(|action| *action != "sts:GetCallerIdentity")
+        .collect()
+}
+
+/// The policy document. The EC2 and most SSM actions know no resource but `*` (Service Authorization Reference); IAM's are narrowed
+/// to users and roles, SendCommand to one AWS-owned document and to instances.
+pub fn policy(partition: &str) -> Value {
+    let (mut everywhere, mut principals, mut send) = (Vec::new(), Vec::new(), Vec::new());
+    for action in actions() {
+        match action {
+            "ssm:SendCommand" => send.push(action),
+            _ if action.starts_with("iam:") => principals.push(action),
+            _ => everywhere.push(action),
+        }
+    }
+    json!({
+        "Version": "2012-10-17",
+        "Statement": [
+            { "Sid": "Look", "Effect": "Allow", "Action": everywhere, "Resource": "*" },
+            {
+                "Sid": "AskWhetherThePrincipalMay", "Effect": "Allow", "Action": principals,
+                "Resource": [format!("arn:{partition}:iam::*:role/*"), format!("arn:{partition}:iam::*:user/*")],
+            },
+            {
+                "Sid": "AskTheInstance", "Effect": "Allow", "Action": send,
+                "Resource": [
+                    format!("arn:{partition}:ssm:*::document/AWS-RunShellScript"),
+                    format!("arn:{partition}:ec2:*:*:instance/*"),
+                ],
+            },
+        ],
+    })
+}
+
+pub fn write(partition: &str, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, &policy(partition))?;
+    writeln!(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_action_of_every_check_is_granted_and_nothing_that_writes() {
+        let text = policy("aws").to_string();
+        for action in actions() {
+            assert!(text.contains(&format!("\"{action}\"")), "{action}");
+            let verb = action.split(':').nth(1).unwrap();
+            let reads = ["Describe", "Get", "List", "Simulate", "Lookup"].iter().any(|prefix| verb.starts_with(prefix));
+            assert!(reads || action == "ssm:SendCommand", "{action}");
+        }
+    }
+}

@@ -1,0 +1,268 @@
+"""The instance metadata service of one machine, on 169.254.169.254 and fd00:ec2::254 port 80.
+
+Runs as a process of its own inside the machine's `vpc` namespace. Its parent speaks to it over a socket it
+inherits, one JSON object a line each way: first the settings, then changes to them and pushed keys.
+It ends when the parent closes that socket.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import socket
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import netns
+import signer
+
+TOKEN_TTL_HEADER = "X-aws-ec2-metadata-token-ttl-seconds"
+TOKEN_HEADER = "X-aws-ec2-metadata-token"
+MAX_TOKEN_TTL = 21600
+KEY_LIFE = 60
+VERSION = re.compile(r"latest|\d{4}-\d{2}-\d{2}|1\.0")
+PARTITIONS = {"amazonaws.com.cn": "aws-cn", "amazonaws.eu": "aws-eusc", "c2s.ic.gov": "aws-iso", "sc2s.sgov.gov": "aws-iso-b"}
+
+
+@dataclass
+class Service:
+    """What the server answers from. `settings` is MachineSpec's fields, and `clock_offset` in seconds."""
+
+    settings: dict[str, Any]
+    authority: signer.Authority
+    staples: dict[str, bytes]
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    tokens: dict[str, float] = field(default_factory=dict)
+    pushed: dict[str, list[tuple[float, bytes]]] = field(default_factory=dict)
+
+    def now(self) -> float:
+        return time.time() + self.settings.get("clock_offset", 0)
+
+    def issue_token(self, ttl: int) -> str:
+        token = base64.urlsafe_b64encode(os.urandom(40)).decode()
+        with self.lock:
+            self.tokens = {known: end for known, end in self.tokens.items() if end > time.monotonic()}
+            self.tokens[token] = time.monotonic() + ttl
+        return token
+
+    def token_is_good(self, token: str) -> bool:
+        with self.lock:
+            return self.tokens.get(token, 0.0) > time.monotonic()
+
+    def push(self, user: str, key: str, caller: str, request: str) -> None:
+        blob = signer.blob(
+            self.authority, self.settings["instance_id"], caller, request, key, int(self.now()) + KEY_LIFE
+        )
+        with self.lock:
+            self.pushed.setdefault(user, []).append((time.monotonic() + KEY_LIFE, blob))
+
+    def active_keys(self, user: str) -> bytes | None:
+        with self.lock:
+            live = [entry for entry in self.pushed.get(user, []) if entry[0] > time.monotonic()]
+            self.pushed[user] = live
+            return b"".join(blob for _, blob in live) or None
+
+    def metadata(self, path: str) -> bytes | None:
+        """The body at a path below the version, without slashes at its ends; None for what is not there."""
+        if path.startswith("meta-data/managed-ssh-keys/"):
+            return self._managed_ssh_keys(path.removeprefix("meta-data/managed-ssh-keys/"))
+        if path == "dynamic/instance-identity/document":
+            return self._document()
+        values = self._values()
+        if path in values:
+            return values[path].encode()
+        return _listing(path, [*values, "dynamic/instance-identity/document"])
+
+    def _managed_ssh_keys(self, path: str) -> bytes | None:
+        if path == "signer-cert":
+            return self.authority.chain()
+        if path == "signer-ocsp":
+            return "\n".join(self.staples).encode()
+        kind, _, name = path.partition("/")
+        if kind == "signer-ocsp":
+            return self.staples.get(name)
+        if kind == "active-keys" and name:
+            return self.active_keys(name)
+        return None
+
+    def _values(self) -> dict[str, str]:
+        settings = self.settings
+        values = {
+            "ami-id": settings["image_id"],
+            "instance-id": settings["instance_id"],
+            "instance-type": settings["instance_type"],
+            "mac": settings["mac"],
+            "local-ipv4": settings["private_ipv4"],
+            "placement/availability-zone": settings["availability_zone"],
+            "placement/region": settings["region"],
+            "services/domain": settings["domain"],
+            "services/partition": PARTITIONS.get(settings["domain"], "aws"),
+        }
+        for name, key in (("public-ipv4", "public_ipv4"), ("ipv6", "ipv6")):
+            if settings.get(key):
+                values[name] = settings[key]
+        return {f"meta-data/{name}": value for name, value in values.items()}
+
+    def _document(self) -> bytes:
+        settings = self.settings
+        document = {
+            "accountId": settings["account_id"],
+            "architecture": "x86_64",
+            "availabilityZone": settings["availability_zone"],
+            "billingProducts": None,
+            "devpayProductCodes": None,
+            "marketplaceProductCodes": None,
+            "imageId": settings["image_id"],
+            "instanceId": settings["instance_id"],
+            "instanceType": settings["instance_type"],
+            "kernelId": None,
+            "pendingTime": settings["pending_time"],
+            "privateIp": settings["private_ipv4"],
+            "ramdiskId": None,
+            "region": settings["region"],
+            "version": "2017-09-30",
+        }
+        return json.dumps(document, indent=2).encode()
+
+
+def _listing(path: str, known: list[str]) -> bytes | None:
+    prefix = f"{path}/" if path else ""
+    below = {name.removeprefix(prefix) for name in known if name.startswith(prefix)}
+    entries = {first + ("/" if rest else "") for first, _, rest in (name.partition("/") for name in below)}
+    return "\n".join(sorted(entries)).encode() or None
+
+
+class Handler(BaseHTTPRequestHandler):
+    service: Service
+    protocol_version = "HTTP/1.1"
+    timeout = 30
+
+    def version_string(self) -> str:
+        return "EC2ws"
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        return formatdate(self.service.now() if timestamp is None else timestamp, usegmt=True)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+    def do_PUT(self) -> None:
+        ttl = self.headers.get(TOKEN_TTL_HEADER, "")
+        if self._refused():
+            return
+        if self.headers.get("X-Forwarded-For") is not None:
+            # A request that came through a proxy gets no token, whoever asks.
+            self._answer(403, b"")
+        elif _split(self.path)[1] != "api/token":
+            self._answer(405, b"")
+        elif not (re.fullmatch(r"[0-9]{1,5}", ttl) and 1 <= int(ttl) <= MAX_TOKEN_TTL):
+            self._answer(400, b"")
+        else:
+            self._limit_hops(int(self.service.settings["hop_limit"]))
+            self._answer(200, self.service.issue_token(int(ttl)).encode(), {TOKEN_TTL_HEADER: ttl})
+
+    def do_GET(self) -> None:
+        if self._refused():
+            return
+        # The connection may have carried a token before.
+        self._limit_hops(64)
+        token = self.headers.get(TOKEN_HEADER)
+        if token is None and self.service.settings["http_tokens"] == "required":
+            self._answer(401, b"")
+        elif token is not None and not self.service.token_is_good(token):
+            self._answer(401, b"")
+        else:
+            version, path = _split(self.path)
+            body = self.service.metadata(path) if VERSION.fullmatch(version) else None
+            self._answer(404 if body is None else 200, body or b"")
+
+    do_HEAD = do_GET
+
+    def _refused(self) -> bool:
+        if self.service.settings["http_endpoint"] == "enabled":
+            return False
+        self._answer(403, b"")
+        return True
+
+    def _limit_hops(self, hops: int) -> None:
+        """A token's answer leaves with the hop limit as its TTL, so a router in the instance may eat it."""
+        level, option = (
+            (socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS)
+            if self.connection.family == socket.AF_INET6
+            else (socket.IPPROTO_IP, socket.IP_TTL)
+        )
+        self.connection.setsockopt(level, option, hops)
+
+    def _answer(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", "text/plain")
+        self.send_header("Content-Length", str(len(body)))
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    # Several keys commands run at once when a client offers several keys.
+    request_queue_size = 64
+
+    def server_bind(self) -> None:
+        # Not HTTPServer's: that one looks its own name up.
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.bind(self.server_address)
+        self.server_name, self.server_port = "imds", self.server_address[1]
+
+
+class Server6(Server):
+    address_family = socket.AF_INET6
+
+
+def _split(target: str) -> tuple[str, str]:
+    version, _, path = target.partition("?")[0].strip("/").partition("/")
+    return version, path
+
+
+def serve(service: Service) -> None:
+    handler = type("BoundHandler", (Handler,), {"service": service})
+    for server in (Server((netns.IMDS_IPV4, 80), handler), Server6((netns.IMDS_IPV6, 80), handler)):
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+
+
+def control(service: Service, order: dict[str, Any]) -> None:
+    if order["op"] == "set":
+        service.settings = {**service.settings, **order["settings"]}
+    elif order["op"] == "push":
+        service.push(order["user"], order["key"], order["caller"], order["request"])
+    else:
+        raise ValueError(f"unknown order {order['op']}")
+
+
+def main(descriptor: int, state: Path) -> None:
+    stream = socket.socket(fileno=descriptor).makefile("rw", encoding="utf-8")
+    settings = json.loads(stream.readline())
+    authority = signer.create(state / "authority", settings["region"], settings["domain"])
+    service = Service(settings, authority, authority.staples())
+    serve(service)
+    print(json.dumps({"root": authority.root.read_text(encoding="ascii")}), file=stream, flush=True)
+    for line in stream:
+        try:
+            control(service, json.loads(line))
+            answer = {}
+        except Exception as error:
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        print(json.dumps(answer), file=stream, flush=True)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), Path(sys.argv[2]))

@@ -1,0 +1,293 @@
+"""One instance of the lab: a booted systemd with sshd, its metadata service, and a client that can reach it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import debian
+from base import Base, LabError
+
+HERE = Path(__file__).parent
+ENVIRONMENT = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME": "/root",
+    "LANG": "C.UTF-8",
+}
+# The longest a login may take is two runs of the keys command, 5 s each.
+LOGIN_TIMEOUT = 30.0
+
+# The hardware's identity, laid over what the host shows: DMI says which instance this is.
+IDENTITY = """
+set -eu
+mount -t tmpfs -o mode=0755 tmpfs /mnt
+mkdir -p /mnt/virtual/dmi/id /mnt/class/dmi
+printf '%s\\n' "$1" >/mnt/virtual/dmi/id/board_asset_tag
+printf '%s\\n' "$2" >/mnt/virtual/dmi/id/product_name
+for name in sys_vendor board_vendor bios_vendor chassis_vendor; do
+    printf 'Amazon EC2\\n' >/mnt/virtual/dmi/id/$name
+done
+ln -s ../../devices/virtual/dmi/id /mnt/class/dmi/id
+mount -t overlay -o ro,lowerdir=/mnt/virtual:/sys/devices/virtual overlay /sys/devices/virtual
+mount -t overlay -o ro,lowerdir=/mnt/class:/sys/class overlay /sys/class
+umount /mnt
+"""
+
+
+@dataclass
+class MachineSpec:
+    instance_id: str
+    private_ipv4: str
+    region: str
+    availability_zone: str
+    account_id: str
+    image_id: str = "ami-0123456789abcdef0"
+    instance_type: str = "t3.micro"
+    domain: str = "amazonaws.com"
+    ipv6: str | None = None
+    public_ipv4: str | None = None
+    http_endpoint: str = "enabled"
+    http_tokens: str = "required"
+    hop_limit: int = 2
+    package_version: str | None = "1.1.19"
+    ssh_port: int = 22
+
+
+@dataclass
+class Completed:
+    returncode: int
+    stdout: bytes
+    stderr: bytes
+
+
+class Machine:
+    """`start()` it, use it, `stop()` it. It also ends, with all that belongs to it, when this process does."""
+
+    init_pid: int
+
+    def __init__(self, spec: MachineSpec, base: Base, workdir: Path) -> None:
+        self.spec = spec
+        self.init_pid = 0
+        self._base = base
+        self._console = workdir / f"{spec.instance_id}.console"
+        self._supervisor: subprocess.Popen[str] | None = None
+        self._imds: Imds | None = None
+
+    def __enter__(self) -> "Machine":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Returns when sshd listens, wired as the package wires it."""
+        if self._supervisor is not None:
+            raise LabError(f"{self.spec.instance_id} is already started")
+        try:
+            self._boot()
+            self._expect(["sh", "-c", IDENTITY, "sh", self.spec.instance_id, self.spec.instance_type])
+            self._expect(["sh", "-c", debian.TRUST], stdin=self._imds_server().root)
+            if self.spec.package_version is not None:
+                self._expect(["sh", "-c", debian.INSTALL], stdin=debian.package(self.spec.package_version))
+            self._expect(["systemctl", "is-active", "--quiet", "ssh.service"])
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Leaves no process, mount, namespace or file. May be called again."""
+        if self._imds is not None:
+            self._imds.close()
+            self._imds = None
+        if self._supervisor is not None:
+            supervisor, self._supervisor = self._supervisor, None
+            supervisor.stdin.close()
+            supervisor.wait()
+            supervisor.stdout.close()
+        self.init_pid = 0
+        self._console.unlink(missing_ok=True)
+
+    def exec(self, argv: list[str], stdin: bytes = b"", timeout: float = 60) -> Completed:
+        """Runs as root inside the instance. Over `timeout` seconds: killed, and subprocess.TimeoutExpired."""
+        if self.init_pid == 0:
+            raise LabError(f"{self.spec.instance_id} is not running")
+        enter = ["nsenter", "-t", str(self.init_pid), "-m", "-u", "-i", "-n", "-p", "-C", "--"]
+        return _run(enter + argv, stdin, timeout)
+
+    def update_imds(self, **changes: Any) -> None:
+        """Changes what the metadata service says: fields of MachineSpec, or `clock_offset` in seconds."""
+        known = {field.name for field in dataclasses.fields(MachineSpec)} | {"clock_offset"}
+        if unknown := changes.keys() - known:
+            raise ValueError(f"the metadata service has no {', '.join(sorted(unknown))}")
+        self._imds_server().ask(op="set", settings=changes)
+
+    def push_key(self, os_user: str, public_key: str, caller: str | None = None, request: str | None = None) -> None:
+        """What SendSSHPublicKey does: for 60 seconds the key is this user's."""
+        caller = caller or f"arn:aws:iam::{self.spec.account_id}:user/operator"
+        self._imds_server().ask(
+            op="push", user=os_user, key=public_key, caller=caller, request=request or str(uuid.uuid4())
+        )
+
+    def login(self, os_user: str, private_key: Path, port: int = 22, command: str = "true") -> Completed:
+        """A real ssh from the client's network."""
+        options = {
+            "BatchMode": "yes",
+            "IdentitiesOnly": "yes",
+            "StrictHostKeyChecking": "no",
+            "UserKnownHostsFile": "/dev/null",
+            "GlobalKnownHostsFile": "/dev/null",
+            "ConnectTimeout": "5",
+            "LogLevel": "ERROR",
+        }
+        ssh = ["ssh", "-F", "/dev/null", "-i", str(private_key), "-p", str(port)]
+        for name, value in options.items():
+            ssh += ["-o", f"{name}={value}"]
+        return self.client([*ssh, f"{os_user}@{self.spec.private_ipv4}", command], timeout=LOGIN_TIMEOUT)
+
+    def client(self, argv: list[str], stdin: bytes = b"", timeout: float = 60) -> Completed:
+        """Runs a command of this host in the client's network namespace."""
+        if self._supervisor is None:
+            raise LabError(f"{self.spec.instance_id} is not running")
+        # The name exists only in the inner supervisor's mount namespace, which /proc leads into.
+        network = f"/proc/{_children(self._supervisor.pid)[0]}/root/run/netns/client"
+        return _run(["nsenter", f"--net={network}", "--", *argv], stdin, timeout)
+
+    def install_file(self, source: Path, target: str, mode: int = 0o755) -> None:
+        install = ["install", "-D", "-m", f"{mode:04o}", "/dev/stdin", target]
+        self._expect(install, stdin=source.read_bytes())
+
+    def _boot(self) -> None:
+        debian_files = debian.files(self.spec.ssh_port)
+        ours, theirs = socket.socketpair()
+        plan = {
+            "base": str(self._base.path),
+            "console": str(self._console),
+            "files": debian_files,
+            "hostname": "ip-" + self.spec.private_ipv4.replace(".", "-"),
+            "imds_descriptor": theirs.fileno(),
+            "imds_program": str(HERE / "imds.py"),
+            "ipv6": self.spec.ipv6,
+            "private_ipv4": self.spec.private_ipv4,
+        }
+        with theirs:
+            self._supervisor = subprocess.Popen(
+                [sys.executable, "-B", str(HERE / "supervisor.py"), json.dumps(plan)],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                pass_fds=(theirs.fileno(),), start_new_session=True, env={**os.environ, **ENVIRONMENT},
+            )  # fmt: skip
+        self._imds = Imds(ours, self._settings())
+        answer = json.loads(self._supervisor.stdout.readline() or '{"error": "its supervisor died"}')
+        if "error" in answer:
+            raise LabError(f"{self.spec.instance_id} does not boot: {answer['error']}\n{self._console_tail()}")
+        self._imds.await_ready()
+        self.init_pid = _container_init(self._supervisor.pid)
+
+    def _settings(self) -> dict[str, Any]:
+        # Interface addresses of EC2 are locally administered; this one only has to be stable.
+        octets = [2, 0, *(int(part) for part in self.spec.private_ipv4.split("."))]
+        return {
+            **dataclasses.asdict(self.spec),
+            "mac": ":".join(f"{octet:02x}" for octet in octets),
+            "pending_time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        }
+
+    def _imds_server(self) -> "Imds":
+        if self._imds is None:
+            raise LabError(f"{self.spec.instance_id} is not running")
+        return self._imds
+
+    def _expect(self, argv: list[str], stdin: bytes = b"") -> None:
+        done = self.exec(argv, stdin)
+        if done.returncode != 0:
+            said = (done.stdout + done.stderr).decode(errors="replace").strip()
+            raise LabError(f"{self.spec.instance_id}: {argv[0]} ended with {done.returncode}: {said}")
+
+    def _console_tail(self) -> str:
+        try:
+            return "\n".join(self._console.read_text(errors="replace").splitlines()[-20:])
+        except FileNotFoundError:
+            return ""
+
+
+class Imds:
+    """The metadata service's control socket."""
+
+    def __init__(self, connection: socket.socket, settings: dict[str, Any]) -> None:
+        self.root = b""
+        self._connection = connection
+        self._stream = connection.makefile("rw", encoding="utf-8")
+        self._lock = threading.Lock()
+        print(json.dumps(settings), file=self._stream, flush=True)
+
+    def await_ready(self) -> None:
+        self.root = self._answer()["root"].encode()
+
+    def ask(self, **order: Any) -> None:
+        with self._lock:
+            print(json.dumps(order), file=self._stream, flush=True)
+            self._answer()
+
+    def close(self) -> None:
+        self._stream.close()
+        self._connection.close()
+
+    def _answer(self) -> dict[str, Any]:
+        line = self._stream.readline()
+        answer = json.loads(line or '{"error": "it has died"}')
+        if "error" in answer:
+            raise LabError(f"the metadata service: {answer['error']}")
+        return answer
+
+
+def _run(argv: list[str], stdin: bytes, timeout: float) -> Completed:
+    # A session of its own, so that a time-out reaches what the command started too.
+    process = subprocess.Popen(
+        argv, env=ENVIRONMENT, start_new_session=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        stdout, stderr = process.communicate(stdin, timeout)
+    except BaseException:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            stream.close()
+        raise
+    return Completed(process.returncode, stdout, stderr)
+
+
+def _container_init(supervisor: int) -> int:
+    """The instance's init as this process numbers it: the deepest of the first processes below the supervisor."""
+    found = supervisor
+    waiting = [supervisor]
+    while waiting:
+        pid = waiting.pop()
+        if _namespaced_pids(pid)[-1] == 1 and len(_namespaced_pids(pid)) > len(_namespaced_pids(found)):
+            found = pid
+        waiting += _children(pid)
+    if len(_namespaced_pids(found)) != len(_namespaced_pids(supervisor)) + 2:
+        raise LabError("the instance's init is not to be found")
+    return found
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()]
+
+
+def _namespaced_pids(pid: int) -> list[int]:
+    for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines():
+        if line.startswith("NSpid:"):
+            return [int(part) for part in line.split()[1:]]
+    raise LabError(f"process {pid} has no NSpid line: the kernel is too old")

@@ -1,0 +1,125 @@
+"""Signs what the metadata service serves below managed-ssh-keys/, with a test authority made for one machine.
+
+The shape is the one EC2 Instance Connect's keys command checks on the instance: a signer certificate with its
+intermediate, an OCSP response for each, and an RSA-PSS signature under every pushed key.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+EXTENSIONS = """
+[root]
+basicConstraints = critical, CA:TRUE
+keyUsage = critical, keyCertSign, cRLSign, digitalSignature
+subjectKeyIdentifier = hash
+[intermediate]
+basicConstraints = critical, CA:TRUE, pathlen:0
+keyUsage = critical, keyCertSign, cRLSign, digitalSignature
+subjectKeyIdentifier = hash
+authorityKeyIdentifier = keyid:always
+[leaf]
+basicConstraints = critical, CA:FALSE
+keyUsage = critical, digitalSignature
+subjectKeyIdentifier = hash
+authorityKeyIdentifier = keyid:always
+"""
+
+
+@dataclass
+class Authority:
+    """Root, intermediate and signer, as files in one directory."""
+
+    directory: Path
+
+    @property
+    def root(self) -> Path:
+        return self.directory / "root.pem"
+
+    def chain(self) -> bytes:
+        return (self.directory / "leaf.pem").read_bytes() + (self.directory / "intermediate.pem").read_bytes()
+
+    def staples(self) -> dict[str, bytes]:
+        """OCSP responses in base64, by the SHA-1 fingerprint of the certificate they speak of."""
+        found = {}
+        for name in ("leaf", "intermediate"):
+            fingerprint = _openssl("x509", "-in", self._file(f"{name}.pem"), "-noout", "-fingerprint", "-sha1").decode()
+            key = fingerprint.strip().partition("=")[2].replace(":", "").lower()
+            found[key] = base64.encodebytes((self.directory / f"{name}.ocsp").read_bytes())
+        return found
+
+    def sign(self, data: bytes) -> bytes:
+        return _openssl(
+            "dgst", "-sha256", "-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:32",
+            "-sign", self._file("leaf.key"), stdin=data,
+        )  # fmt: skip
+
+    def _file(self, name: str) -> str:
+        return str(self.directory / name)
+
+
+def create(directory: Path, region: str, domain: str) -> Authority:
+    directory.mkdir(mode=0o700)
+    authority = Authority(directory)
+    (directory / "extensions").write_text(EXTENSIONS, encoding="ascii")
+    # Only the signer's key must be RSA (its signatures are RSA-PSS); the others are EC because that takes no time.
+    for name in ("root", "intermediate"):
+        _openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", str(directory / f"{name}.key"))
+    _openssl("genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", str(directory / "leaf.key"))
+    _issue(directory, "root", "root", "/CN=EIC Doctor lab root")
+    _issue(directory, "intermediate", "root", "/CN=EIC Doctor lab intermediate")
+    _issue(directory, "leaf", "intermediate", f"/CN=managed-ssh-signer.{region}.{domain}")
+    _staple(directory, "intermediate", "root")
+    _staple(directory, "leaf", "intermediate")
+    return authority
+
+
+def blob(authority: Authority, instance_id: str, caller: str, request: str, key: str, expires: int) -> bytes:
+    """One pushed key as active-keys serves it: four comment lines and the key, signed together, then the signature."""
+    signed = (
+        f"#Timestamp={expires}\n#Instance={instance_id}\n#Caller={caller}\n#Request={request}\n{key.strip()}\n"
+    ).encode()
+    return signed + base64.b64encode(authority.sign(signed)) + b"\n"
+
+
+def _issue(directory: Path, name: str, issuer: str, subject: str) -> None:
+    request = _openssl("req", "-new", "-key", str(directory / f"{name}.key"), "-subj", subject)
+    by = ["-key", str(directory / f"{name}.key")] if issuer == name else [
+        "-CA", str(directory / f"{issuer}.pem"), "-CAkey", str(directory / f"{issuer}.key"),
+    ]  # fmt: skip
+    certificate = _openssl(
+        "x509", "-req", "-days", "30", "-sha256", *by, "-set_serial", str(_serial(name)),
+        "-extfile", str(directory / "extensions"), "-extensions", name, stdin=request,
+    )  # fmt: skip
+    (directory / f"{name}.pem").write_bytes(certificate)
+
+
+def _staple(directory: Path, name: str, issuer: str) -> None:
+    # The index is openssl-ca's database: status, expiry, revocation, serial, file, subject.
+    expiry = time.strftime("%y%m%d%H%M%SZ", time.gmtime(time.time() + 30 * 86400))
+    index = directory / f"{name}.index"
+    index.write_text(f"V\t{expiry}\t\t{_serial(name):02X}\tunknown\t/CN={name}\n", encoding="ascii")
+    issuer_files = str(directory / f"{issuer}.pem"), str(directory / f"{issuer}.key")
+    _openssl(
+        "ocsp", "-index", str(index), "-CA", issuer_files[0], "-rsigner", issuer_files[0], "-rkey", issuer_files[1],
+        "-issuer", issuer_files[0], "-cert", str(directory / f"{name}.pem"), "-ndays", "7", "-no_nonce",
+        "-respout", str(directory / f"{name}.ocsp"),
+    )  # fmt: skip
+
+
+def _serial(name: str) -> int:
+    return {"root": 0x11, "intermediate": 0x12, "leaf": 0x13}[name]
+
+
+def _openssl(*arguments: str, stdin: bytes = b"") -> bytes:
+    done = subprocess.run(
+        ["openssl", *arguments], input=stdin, capture_output=True, check=False, env={**os.environ, "OPENSSL_CONF": "/dev/null"}
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"openssl {arguments[0]}: {done.stderr.decode(errors='replace').strip()}")
+    return done.stdout

@@ -7,4 +7,5 @@ pub mod checks;
 pub mod facts;
 pub mod gather;
 pub mod parse;
+pub mod render;
 pub mod report;

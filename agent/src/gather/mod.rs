@@ -1,1 +1,95 @@
 //! Looks: fills [`OsFacts`] through a [`Host`]. Judges nothing.
+//!
+//! A look that fails costs its own fact and says why. The same code reads the machine that it runs on (`real`, behind the feature
+//! `host`) and the raw bytes that the probe script shipped ([`Recorded`]).
+
+mod account;
+mod host;
+mod listen;
+mod package;
+mod process;
+mod recorded;
+mod sshd;
+mod systemd;
+
+#[cfg(feature = "host")]
+mod as_user;
+#[cfg(feature = "host")]
+mod imds;
+#[cfg(feature = "host")]
+mod real;
+#[cfg(feature = "host")]
+mod run;
+
+use std::thread;
+
+use eic_doctor_proto::{Attempt, Fact};
+
+use crate::facts::{AccountFacts, ImdsFacts, OsFacts, SshdFacts, SystemFacts};
+use crate::parse;
+
+#[cfg(feature = "host")]
+pub use as_user::{IMDS_VIEW_COMMAND, print_imds_view};
+pub use host::{Host, Ran, Run, Viewer};
+#[cfg(feature = "host")]
+pub use real::RealHost;
+pub use recorded::Recorded;
+
+/// Everything that this version knows to look for.
+///
+/// The metadata service, the package manager and sshd are asked at the same time, so that a run takes as long as the slowest of them.
+pub fn gather(host: &dyn Host, attempt: &Attempt) -> OsFacts {
+    thread::scope(|scope| {
+        let as_root = scope.spawn(|| host.imds(&Viewer::Ourselves, &attempt.os_user));
+        let system = gather_system(host);
+        let package = {
+            let release = system.os_release.clone();
+            scope.spawn(move || package::gather_package(host, release.known()))
+        };
+        let seen = process::gather_processes(host);
+        let (unit, socket) = systemd::gather_units(host);
+        let process = seen.listener(attempt.port);
+        let effective = sshd::gather_effective(host, attempt, &process, &unit, &socket);
+        let keys_user = account::gather_keys_user(host, &account::keys_user_name(&effective, &process));
+        // From here on everything that the keys user's view hangs on is known.
+        let as_keys_user = {
+            let keys_user = keys_user.clone();
+            scope.spawn(move || host.imds(&Viewer::KeysUser(&keys_user), &attempt.os_user))
+        };
+        let facts = OsFacts {
+            gathered_by: Fact::Known(host.gathered_by()),
+            uid: host.uid(),
+            keys_command: package::gather_keys_command(host, &effective),
+            account: AccountFacts { os_user: account::gather_os_user(host, &attempt.os_user), keys_user },
+            sshd: SshdFacts {
+                listeners: listen::gather_listeners(host, &seen, &socket, attempt.port),
+                version: sshd::gather_version(host, &process),
+                configured: sshd::gather_configured(host, &process),
+                process,
+                unit,
+                socket,
+                effective,
+            },
+            system,
+            ..OsFacts::default()
+        };
+        // A thread that panicked leaves its facts as nobody gathered them.
+        OsFacts {
+            package: package.join().unwrap_or_default(),
+            imds: ImdsFacts {
+                as_root: as_root.join().unwrap_or_default(),
+                as_keys_user: as_keys_user.join().unwrap_or_default(),
+            },
+            ..facts
+        }
+    })
+}
+
+fn gather_system(host: &dyn Host) -> SystemFacts {
+    // os-release(5): the file in /etc takes precedence.
+    let bytes = match host.read("/etc/os-release") {
+        Fact::Absent => host.read("/usr/lib/os-release"),
+        found => found,
+    };
+    SystemFacts { os_release: bytes.map(|bytes| parse::parse_os_release(&bytes).value), machine: host.machine() }
+}

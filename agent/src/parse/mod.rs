@@ -1,1 +1,64 @@
 //! `&[u8]` → facts, and the lines that were not understood. Pure; no parser panics on any bytes.
+
+use std::borrow::Cow;
+
+use eic_doctor_proto::Untrusted;
+
+mod command_line;
+mod dpkg;
+mod fd;
+mod net_tcp;
+mod os_release;
+mod passwd;
+mod proc_status;
+mod rpm;
+mod sections;
+mod sshd_config;
+mod sshd_t;
+mod sshd_version;
+mod systemctl;
+mod unit;
+mod words;
+
+#[cfg(test)]
+mod hostile;
+
+pub use command_line::{CommandLine, parse_command_line, parse_sshd_arguments};
+pub use dpkg::parse_dpkg_status;
+pub use fd::parse_socket_inode;
+pub use net_tcp::{ListenSocket, parse_net_tcp};
+pub use os_release::parse_os_release;
+pub use passwd::{parse_nsswitch_passwd, parse_passwd};
+pub use proc_status::{ProcStatus, parse_proc_status};
+pub use rpm::{RPM_QUERY_FORMAT, parse_rpm_query};
+pub use sections::{PROBE_VERSION, Section, SectionsError, parse_sections};
+pub use sshd_config::{ConfigLine, parse_sshd_config};
+pub use sshd_t::parse_sshd_t;
+pub use sshd_version::parse_sshd_version;
+pub use systemctl::{ShownUnit, parse_exec_start, parse_systemctl_show};
+pub use unit::parse_unit;
+
+/// Lines that a parser keeps to show what it did not understand.
+const LINES_KEPT: usize = 20;
+/// Characters of each of them.
+const CHARACTERS_KEPT: usize = 200;
+
+/// What a parser understood, and the lines that it did not (the first 20, 200 characters of each).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Parsed<T> {
+    pub value: T,
+    pub not_understood: Vec<Untrusted>,
+}
+
+impl<T> Parsed<T> {
+    fn pass_over(&mut self, line: &str) {
+        if self.not_understood.len() < LINES_KEPT {
+            self.not_understood.push(line.chars().take(CHARACTERS_KEPT).collect::<String>().into());
+        }
+    }
+}
+
+/// Bytes as text; what is not UTF-8 becomes U+FFFD.
+fn text(bytes: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(bytes)
+}

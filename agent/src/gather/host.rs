@@ -1,0 +1,96 @@
+//! What a gatherer may ask of a machine: read, list, follow links, stat, run a fixed program, ask the metadata service.
+
+use std::time::Duration;
+
+use eic_doctor_proto::{Fact, OsUser};
+
+use crate::facts::{Account, FileState, ImdsView};
+
+/// A machine to look at. Nothing here writes, and nothing runs a shell.
+pub trait Host: Sync {
+    /// Who looks: `eic-doctor-agent 0.1.0` or `probe script 1`.
+    fn gathered_by(&self) -> String;
+
+    /// The effective user id of whoever looks.
+    fn uid(&self) -> Fact<u32>;
+
+    /// `uname -m`.
+    fn machine(&self) -> Fact<String>;
+
+    /// The content of a regular file, links followed. A larger file than 1 MiB is unreadable, never cut.
+    fn read(&self, path: &str) -> Fact<Vec<u8>>;
+
+    /// The paragraph of a deb822 file that begins with the line `first_line`, without holding the whole file; absent when it has none.
+    fn paragraph(&self, path: &str, first_line: &str) -> Fact<Vec<u8>>;
+
+    /// The names in a folder, sorted.
+    fn list(&self, folder: &str) -> Fact<Vec<String>>;
+
+    /// Where the symbolic links in a folder lead.
+    fn links(&self, folder: &str) -> Fact<Vec<String>>;
+
+    /// Where one symbolic link leads.
+    fn link(&self, path: &str) -> Fact<String>;
+
+    fn file_state(&self, path: &str) -> FileState;
+
+    /// Runs a program to its end; absent when there is no such program.
+    fn run(&self, run: &Run) -> Fact<Ran>;
+
+    /// The requests of the keys command in their order.
+    fn imds(&self, viewer: &Viewer<'_>, os_user: &OsUser) -> ImdsView;
+}
+
+/// A program to run.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// What a recording calls it.
+    pub name: &'static str,
+    /// An absolute path, or a name to be found in the usual folders of programs.
+    pub program: String,
+    pub arguments: Vec<String>,
+    pub timeout: Duration,
+}
+
+impl Run {
+    pub fn new(name: &'static str, program: impl Into<String>, timeout: Duration) -> Self {
+        Self { name, program: program.into(), arguments: Vec::new(), timeout }
+    }
+
+    #[must_use]
+    pub fn args<A: Into<String>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
+        self.arguments.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+}
+
+/// What a program left behind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ran {
+    /// `None`: ended by a signal.
+    pub status: Option<i32>,
+    pub stdout: Vec<u8>,
+    pub stderr: Vec<u8>,
+}
+
+impl Ran {
+    /// Why it failed: its exit status and the last line that it wrote to standard error, 200 characters of it.
+    pub fn reason(&self, what: &str) -> String {
+        let said = String::from_utf8_lossy(&self.stderr);
+        let last = said.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it said nothing");
+        let last: String = last.chars().take(200).collect();
+        match self.status {
+            Some(status) => format!("{what} ended with status {status}: {last}"),
+            None => format!("{what} was ended by a signal: {last}"),
+        }
+    }
+}
+
+/// Who asks the metadata service.
+#[derive(Clone, Debug)]
+pub enum Viewer<'a> {
+    /// Whoever gathers; root, as a rule.
+    Ourselves,
+    /// The user that sshd runs the keys command as.
+    KeysUser(&'a Fact<Account>),
+}

@@ -1,0 +1,223 @@
+//! The metadata service, asked as the keys command asks it: IMDSv2 on the IPv4 address, one second a request.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use eic_doctor_proto::{Fact, OsUser, Untrusted};
+use http_body_util::{BodyExt as _, Empty};
+use hyper::body::Bytes;
+use hyper::{Method, Request};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::time;
+
+use crate::facts::{ImdsAnswer, ImdsView};
+
+use super::run;
+
+/// The keys command speaks to this address only, never to the IPv6 one (`domain.md` §3.2, step 1).
+pub(super) const ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)), 80);
+/// The keys command's own limit for a request.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(1);
+/// The keys command as a whole has five seconds; a request that finds no time left is not made.
+pub(super) const VIEW_TIMEOUT: Duration = Duration::from_secs(5);
+const BODY_KEPT: usize = 256;
+const BODY_READ: usize = 4 * 1024;
+
+/// The requests in their order. What comes after a request without an answer is not asked.
+pub(super) async fn view(address: SocketAddr, os_user: &OsUser) -> ImdsView {
+    let until = Instant::now() + VIEW_TIMEOUT;
+    let ask = |method: Method, path: String, token: Option<String>| async move {
+        let left = until.saturating_duration_since(Instant::now()).min(REQUEST_TIMEOUT);
+        match time::timeout(left, ask(address, method, &path, token.as_deref())).await {
+            Ok(answer) => answer,
+            Err(_) => Err(format!("timed out after {}", run::seconds(left))),
+        }
+    };
+    let mut view = ImdsView::default();
+    let token = match ask(Method::PUT, "/latest/api/token".to_owned(), None).await {
+        // The token is a credential: it is used and forgotten.
+        Ok(answer) => {
+            let token = String::from_utf8_lossy(&answer.body).trim().to_owned();
+            let status = answer.status;
+            view.token = Fact::Known(ImdsAnswer { status, body: Untrusted::default(), latency_ms: answer.latency_ms });
+            if status != 200 {
+                return view;
+            }
+            token
+        }
+        Err(reason) => {
+            view.token = Fact::unreadable(reason);
+            return view;
+        }
+    };
+    let requests: [(&mut Fact<ImdsAnswer>, Method, String); 5] = [
+        (&mut view.instance_id, Method::GET, "instance-id".to_owned()),
+        (&mut view.availability_zone, Method::GET, "placement/availability-zone".to_owned()),
+        (&mut view.domain, Method::GET, "services/domain".to_owned()),
+        (&mut view.region, Method::GET, "placement/region".to_owned()),
+        (&mut view.active_keys, Method::HEAD, format!("managed-ssh-keys/active-keys/{os_user}/")),
+    ];
+    for (fact, method, path) in requests {
+        match ask(method, format!("/latest/meta-data/{path}"), Some(token.clone())).await {
+            Ok(answer) => *fact = Fact::Known(kept(&answer)),
+            Err(reason) => {
+                *fact = Fact::unreadable(reason);
+                break;
+            }
+        }
+    }
+    view
+}
+
+struct Answer {
+    status: u16,
+    body: Vec<u8>,
+    latency_ms: u32,
+}
+
+fn kept(answer: &Answer) -> ImdsAnswer {
+    let body = answer.body.get(..BODY_KEPT).unwrap_or(&answer.body);
+    ImdsAnswer { status: answer.status, body: Untrusted::from_bytes(body), latency_ms: answer.latency_ms }
+}
+
+/// One request on a connection of its own, as `curl` makes it; redirects are answers, not followed.
+async fn ask(address: SocketAddr, method: Method, path: &str, token: Option<&str>) -> Result<Answer, String> {
+    let begun = Instant::now();
+    let stream = TcpStream::connect(address).await.map_err(|error| run::reason(&error))?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| said(&error))?;
+    let mut request = Request::builder().method(method).uri(path).header("host", address.ip().to_string());
+    request = match token {
+        Some(token) => request.header("x-aws-ec2-metadata-token", token),
+        // Five seconds, as the keys command asks for.
+        None => request.header("x-aws-ec2-metadata-token-ttl-seconds", "5"),
+    };
+    let request = request.body(Empty::<Bytes>::new()).map_err(|_| "the token is not one".to_owned())?;
+    let exchange = async {
+        let mut response = sender.send_request(request).await.map_err(|error| said(&error))?;
+        let mut body = Vec::new();
+        while let Some(frame) = response.frame().await {
+            let frame = frame.map_err(|error| said(&error))?;
+            if let Some(data) = frame.data_ref() {
+                let room = BODY_READ.saturating_sub(body.len());
+                body.extend_from_slice(data.get(..room).unwrap_or(data));
+            }
+            if body.len() >= BODY_READ {
+                break;
+            }
+        }
+        let latency_ms = u32::try_from(begun.elapsed().as_millis()).unwrap_or(u32::MAX);
+        Ok(Answer { status: response.status().as_u16(), body, latency_ms })
+    };
+    tokio::pin!(connection);
+    tokio::pin!(exchange);
+    tokio::select! {
+        biased;
+        answer = &mut exchange => answer,
+        // The other side closed; what it sent before is still to be read.
+        closed = &mut connection => match (exchange.await, closed) {
+            (Ok(answer), _) => Ok(answer),
+            (Err(_), Err(error)) => Err(said(&error)),
+            (Err(reason), Ok(())) => Err(reason),
+        },
+    }
+}
+
+fn said(error: &hyper::Error) -> String {
+    use std::error::Error as _;
+    match error.source().and_then(|source| source.downcast_ref::<std::io::Error>()) {
+        Some(source) => run::reason(source),
+        None => format!("no HTTP answer: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::*;
+
+    /// A server that answers its requests in turn and hands back what was asked.
+    fn serve(answers: Vec<&'static str>) -> (SocketAddr, thread::JoinHandle<Vec<String>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = thread::spawn(move || {
+            let mut asked = Vec::new();
+            for answer in answers {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut request = [0; 2048];
+                let length = stream.read(&mut request).unwrap();
+                asked.push(String::from_utf8_lossy(&request[..length]).to_lowercase());
+                // The client hangs up once it has read enough.
+                let _ = stream.write_all(answer.as_bytes());
+            }
+            asked
+        });
+        (address, server)
+    }
+
+    fn look(address: SocketAddr) -> ImdsView {
+        run::runtime().unwrap().block_on(view(address, &"ec2-user".parse().unwrap()))
+    }
+
+    #[test]
+    fn the_requests_come_in_the_keys_commands_order_and_the_token_is_not_kept() {
+        let (address, server) = serve(vec![
+            "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nSECRET=",
+            "HTTP/1.1 200 OK\r\nContent-Length: 19\r\n\r\ni-0123456789abcdef0",
+            "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\neu-west-1a",
+            "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1/\r\nContent-Length: 0\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\neu-west-1\r\n0\r\n\r\n",
+            "HTTP/1.1 404 Not Found\r\nContent-Length: 300\r\n\r\n",
+        ]);
+        let view = look(address);
+        let asked = server.join().unwrap();
+        assert!(asked[0].starts_with("put /latest/api/token http/1.1") && asked[0].contains("ttl-seconds: 5"));
+        assert!(asked[1].starts_with("get /latest/meta-data/instance-id") && asked[1].contains("token: secret="));
+        assert!(asked[5].starts_with("head /latest/meta-data/managed-ssh-keys/active-keys/ec2-user/ http"));
+        assert!(!serde_json::to_string(&view).unwrap().contains("SECRET"));
+        assert_eq!(view.instance_id.known().unwrap().body.raw(), "i-0123456789abcdef0");
+        assert_eq!(view.availability_zone.known().unwrap().body.raw(), "eu-west-1a");
+        assert_eq!(view.domain.known().unwrap().status, 302);
+        assert_eq!(view.region.known().unwrap().body.raw(), "eu-west-1");
+        assert_eq!(view.active_keys.known().unwrap().status, 404);
+    }
+
+    #[test]
+    fn nothing_is_asked_without_a_token() {
+        let (address, server) = serve(vec!["HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"]);
+        let view = look(address);
+        assert_eq!(server.join().unwrap().len(), 1);
+        assert_eq!(view.token.known().unwrap().status, 403);
+        assert_eq!(view.instance_id, Fact::NotGathered);
+    }
+
+    #[test]
+    fn a_refused_connection_a_silent_server_and_rubbish_each_have_their_reason() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        assert_eq!(look(address).token, Fact::unreadable("timed out after 1 s"));
+        drop(listener);
+        assert_eq!(look(address).token, Fact::unreadable("connection refused"));
+        let (address, server) = serve(vec!["SSH-2.0-OpenSSH_9.2p1\r\n"]);
+        let Fact::Unreadable(why) = look(address).token else { panic!("rubbish was taken") };
+        assert!(why.reason.starts_with("no HTTP answer"), "{}", why.reason);
+        server.join().unwrap();
+    }
+
+    #[test]
+    fn an_endless_body_is_cut() {
+        let body = "x".repeat(100_000);
+        let answer: &'static str = format!("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n{body}").leak();
+        let (address, server) = serve(vec!["HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nt", answer]);
+        let begun = run::runtime().unwrap().block_on(ask(address, Method::PUT, "/", None)).unwrap();
+        assert_eq!(begun.status, 200);
+        let answer = run::runtime().unwrap().block_on(ask(address, Method::GET, "/", Some("t"))).unwrap();
+        assert_eq!(answer.body.len(), BODY_READ);
+        assert_eq!(kept(&answer).body.raw().len(), BODY_KEPT);
+        server.join().unwrap();
+    }
+}

@@ -1,0 +1,89 @@
+//! TCP sockets in state LISTEN, and whose they are.
+
+use eic_doctor_proto::{Fact, Untrusted};
+
+use crate::facts::{Listener, SocketUnit};
+use crate::parse::{self, ListenSocket};
+
+use super::host::Host;
+use super::process::{Processes, gather_socket_inodes};
+
+/// Both families; a kernel without IPv6 has no second file.
+pub(super) fn gather_sockets(host: &dyn Host) -> Fact<Vec<ListenSocket>> {
+    let parse = |bytes: Vec<u8>| parse::parse_net_tcp(&bytes).value;
+    let mut sockets = match host.read("/proc/net/tcp").map(parse) {
+        Fact::Known(sockets) => sockets,
+        Fact::Absent => Vec::new(),
+        other => return other,
+    };
+    match host.read("/proc/net/tcp6").map(parse) {
+        Fact::Known(more) => sockets.extend(more),
+        Fact::Absent => {}
+        other => return other,
+    }
+    Fact::Known(sockets)
+}
+
+/// sshd's sockets; systemd's, where they are those of the socket unit (or, when no unit could be read, those on the attempt's port);
+/// and each one whose owner we have no right to see.
+pub(super) fn gather_listeners(
+    host: &dyn Host,
+    processes: &Processes,
+    socket_unit: &Fact<SocketUnit>,
+    port: u16,
+) -> Fact<Vec<Listener>> {
+    let sockets = match gather_sockets(host) {
+        Fact::Known(sockets) => sockets,
+        Fact::Absent => Vec::new(),
+        Fact::Unreadable(why) => return Fact::Unreadable(why),
+        Fact::NotGathered => return Fact::NotGathered,
+    };
+    let init = gather_socket_inodes(host, 1);
+    let is_units = |socket: &ListenSocket| match socket_unit {
+        Fact::Known(unit) => unit.listen.iter().any(|listen| port_of(listen.raw()) == Some(socket.port)),
+        Fact::Absent => false,
+        Fact::Unreadable(_) | Fact::NotGathered => socket.port == port,
+    };
+    let mut listeners = Vec::new();
+    for socket in sockets {
+        if let Some(owner) = owner(&socket, processes, &init, &is_units) {
+            listeners.push(Listener { address: socket.address, port: socket.port, owner });
+        }
+    }
+    Fact::Known(listeners)
+}
+
+fn owner(
+    socket: &ListenSocket,
+    processes: &Processes,
+    init: &Fact<std::collections::BTreeSet<u64>>,
+    is_units: &dyn Fn(&ListenSocket) -> bool,
+) -> Option<Fact<Untrusted>> {
+    let mut unreadable = None;
+    match &processes.listeners {
+        Fact::Known(listening) => {
+            for one in listening {
+                match &one.sockets {
+                    Fact::Known(inodes) if inodes.contains(&socket.inode) => return Some(Fact::Known("sshd".into())),
+                    Fact::Unreadable(why) => unreadable = Some(why.clone()),
+                    Fact::Known(_) | Fact::Absent | Fact::NotGathered => {}
+                }
+            }
+        }
+        Fact::Unreadable(why) => unreadable = Some(why.clone()),
+        Fact::Absent | Fact::NotGathered => {}
+    }
+    if is_units(socket) {
+        match init {
+            Fact::Known(inodes) if inodes.contains(&socket.inode) => return Some(Fact::Known("systemd".into())),
+            Fact::Unreadable(why) => unreadable = Some(why.clone()),
+            Fact::Known(_) | Fact::Absent | Fact::NotGathered => {}
+        }
+    }
+    unreadable.map(Fact::Unreadable)
+}
+
+/// The port of `[::]:22`, `0.0.0.0:22` or `22`.
+fn port_of(listen: &str) -> Option<u16> {
+    listen.rsplit(':').next()?.parse().ok()
+}

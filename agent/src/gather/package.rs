@@ -1,0 +1,140 @@
+//! The package and the files of its keys command.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use eic_doctor_proto::{Fact, Untrusted, Why};
+
+use crate::facts::{EffectiveConfig, KeysCommandFacts, OsRelease, Package, PackageFacts, PackageManager};
+use crate::parse;
+
+use super::host::{Host, Run};
+
+const DPKG_STATUS: &str = "/var/lib/dpkg/status";
+/// Where rpm keeps its database: everywhere up to 4.16, and since Fedora 36.
+const RPM_FOLDERS: [&str; 2] = ["/var/lib/rpm", "/usr/lib/sysimage/rpm"];
+const RPM_FILES: [&str; 3] = ["rpmdb.sqlite", "Packages", "Packages.db"];
+const NAME: &str = "ec2-instance-connect";
+const SELINUX: &str = "ec2-instance-connect-selinux";
+/// A query takes 20 to 300 ms; one that waits for another rpm's lock does not come back.
+const RPM_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Places of the keys command's three scripts: of the packages for Ubuntu and for rpm systems (`domain.md` §2.4).
+const PLACES: [&str; 2] = ["/usr/share/ec2-instance-connect", "/opt/aws/bin"];
+const SCRIPTS: [&str; 3] = ["eic_run_authorized_keys", "eic_curl_authorized_keys", "eic_parse_authorized_keys"];
+
+pub(super) fn gather_package(host: &dyn Host, release: Option<&OsRelease>) -> PackageFacts {
+    let manager = gather_manager(host, release);
+    match &manager {
+        Fact::Known(PackageManager::Dpkg) => {
+            PackageFacts { ec2_instance_connect: gather_dpkg(host), selinux: Fact::Absent, manager }
+        }
+        Fact::Known(PackageManager::Rpm) => {
+            let (ec2_instance_connect, selinux) = gather_rpm(host);
+            PackageFacts { ec2_instance_connect, selinux, manager }
+        }
+        Fact::Unreadable(why) => PackageFacts {
+            ec2_instance_connect: Fact::Unreadable(why.clone()),
+            selinux: Fact::Unreadable(why.clone()),
+            manager,
+        },
+        Fact::Absent | Fact::NotGathered => PackageFacts { manager, ..PackageFacts::default() },
+    }
+}
+
+/// A Debian system may carry rpm's tools and the reverse, so the distribution's family is asked first.
+fn gather_manager(host: &dyn Host, release: Option<&OsRelease>) -> Fact<PackageManager> {
+    let family =
+        |name: &str| release.is_some_and(|r| r.id.raw() == name || r.id_like.iter().any(|like| like.raw() == name));
+    let dpkg = host.file_state(DPKG_STATUS).state.map(|_| PackageManager::Dpkg);
+    let is_dpkg_family = family("debian") || family("ubuntu");
+    if let (true, Fact::Known(_)) = (is_dpkg_family, &dpkg) {
+        return dpkg;
+    }
+    let rpm = gather_rpm_database(host).map(|()| PackageManager::Rpm);
+    match (rpm, dpkg) {
+        (Fact::Known(manager), _) | (_, Fact::Known(manager)) => Fact::Known(manager),
+        (Fact::Unreadable(why), _) | (_, Fact::Unreadable(why)) => Fact::Unreadable(why),
+        (Fact::NotGathered, _) | (_, Fact::NotGathered) => Fact::NotGathered,
+        (Fact::Absent, Fact::Absent) => Fact::Absent,
+    }
+}
+
+fn gather_rpm_database(host: &dyn Host) -> Fact<()> {
+    let mut answer = Fact::Absent;
+    for folder in RPM_FOLDERS {
+        for file in RPM_FILES {
+            match host.file_state(&format!("{folder}/{file}")).state {
+                Fact::Known(_) => return Fact::Known(()),
+                Fact::Absent => {}
+                Fact::Unreadable(why) => answer = Fact::Unreadable(why),
+                Fact::NotGathered if answer == Fact::Absent => answer = Fact::NotGathered,
+                Fact::NotGathered => {}
+            }
+        }
+    }
+    answer
+}
+
+fn gather_dpkg(host: &dyn Host) -> Fact<Package> {
+    match host.paragraph(DPKG_STATUS, &format!("Package: {NAME}")) {
+        Fact::Known(bytes) => parse::parse_dpkg_status(&bytes)
+            .value
+            .into_iter()
+            .find(|package| package.name.raw() == NAME)
+            // A removed package keeps its paragraph for as long as its configuration files stay.
+            .filter(|package| !matches!(package.state.raw(), "config-files" | "not-installed"))
+            .map_or(Fact::Absent, Fact::Known),
+        Fact::Absent => Fact::Absent,
+        Fact::Unreadable(why) => Fact::Unreadable(why),
+        Fact::NotGathered => Fact::NotGathered,
+    }
+}
+
+fn gather_rpm(host: &dyn Host) -> (Fact<Package>, Fact<Package>) {
+    let query = Run::new("rpm", "rpm", RPM_TIMEOUT).args(["-q", "--qf", parse::RPM_QUERY_FORMAT, NAME, SELINUX]);
+    let both = |fact: Fact<Package>| (fact.clone(), fact);
+    match host.run(&query) {
+        Fact::Known(ran) => {
+            let packages = parse::parse_rpm_query(&ran.stdout).value;
+            let said = String::from_utf8_lossy(&ran.stdout).into_owned();
+            let find = |name: &str| match packages.iter().find(|package| package.name.raw() == name) {
+                Some(package) => Fact::Known(package.clone()),
+                None if said.contains(&format!("package {name} is not installed")) => Fact::Absent,
+                None => Fact::unreadable(ran.reason("`rpm -q`")),
+            };
+            (find(NAME), find(SELINUX))
+        }
+        Fact::Absent => both(Fact::unreadable("there is an rpm database, but no `rpm` program to read it")),
+        Fact::Unreadable(Why { reason, .. }) => both(Fact::unreadable(format!("`rpm -q`: {reason}"))),
+        Fact::NotGathered => both(Fact::NotGathered),
+    }
+}
+
+/// Each file that the keys command may be or need, and the folders that lead to it; absent ones too.
+pub(super) fn gather_keys_command(host: &dyn Host, effective: &Fact<EffectiveConfig>) -> KeysCommandFacts {
+    let mut paths = BTreeSet::new();
+    for place in PLACES {
+        for script in SCRIPTS {
+            add_with_folders(&mut paths, &format!("{place}/{script}"));
+        }
+    }
+    let command = effective.known().and_then(|config| config.first("authorizedkeyscommand")).map(Untrusted::raw);
+    let program = command.and_then(|command| command.split_whitespace().next());
+    if let Some(program) = program.filter(|program| program.starts_with('/')) {
+        add_with_folders(&mut paths, program);
+    }
+    KeysCommandFacts { files: Fact::Known(paths.iter().map(|path| host.file_state(path)).collect()) }
+}
+
+/// A path longer than the kernel takes (`PATH_MAX`) leads nowhere.
+const PATH_MAX: usize = 4_096;
+
+fn add_with_folders(paths: &mut BTreeSet<String>, path: &str) {
+    let mut path = path.get(..PATH_MAX).unwrap_or(path);
+    while !path.is_empty() {
+        paths.insert(path.to_owned());
+        path = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    }
+    paths.insert("/".to_owned());
+}

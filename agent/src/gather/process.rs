@@ -1,0 +1,95 @@
+//! sshd's processes.
+
+use std::collections::BTreeSet;
+
+use eic_doctor_proto::{Fact, Why};
+
+use crate::facts::SshdProcess;
+use crate::parse;
+
+use super::host::Host;
+
+/// sshd's listeners that run here.
+pub(super) struct Processes {
+    pub listeners: Fact<Vec<Listening>>,
+}
+
+/// One listener and the inodes of its sockets.
+pub(super) struct Listening {
+    pub process: SshdProcess,
+    parent: Option<u32>,
+    pub sockets: Fact<BTreeSet<u64>>,
+    /// Ports of those sockets that are in state LISTEN.
+    ports: BTreeSet<u16>,
+}
+
+/// Only root's processes count: what a listener says of itself is handed to `sshd -T` as root, and anybody can call a process `sshd`.
+const ROOT: u32 = 0;
+
+pub(super) fn gather_processes(host: &dyn Host) -> Processes {
+    let names = match host.list("/proc") {
+        Fact::Known(names) => names,
+        Fact::Absent => return Processes { listeners: Fact::unreadable("/proc is not mounted") },
+        Fact::Unreadable(why) => return Processes { listeners: Fact::Unreadable(why) },
+        Fact::NotGathered => return Processes { listeners: Fact::NotGathered },
+    };
+    let sockets_in_listen = super::listen::gather_sockets(host);
+    let mut listeners: Vec<Listening> = Vec::new();
+    for pid in names.iter().filter_map(|name| name.parse::<u32>().ok()) {
+        let Some(mut found) = gather_listener(host, pid) else { continue };
+        if let (Fact::Known(inodes), Fact::Known(sockets)) = (&found.sockets, &sockets_in_listen) {
+            found.ports = sockets.iter().filter(|s| inodes.contains(&s.inode)).map(|s| s.port).collect();
+        }
+        listeners.push(found);
+    }
+    // With hidepid others' processes are invisible, and then seeing no sshd means nothing (proc(5)).
+    if listeners.is_empty() && !names.iter().any(|name| name == "1") && !names.is_empty() {
+        return Processes { listeners: Fact::unreadable("other users' processes are hidden (`hidepid`): needs root") };
+    }
+    Processes { listeners: Fact::Known(listeners) }
+}
+
+impl Processes {
+    /// The listener that this attempt would meet: the one that holds the port, else the one that init started, else the oldest.
+    pub fn listener(&self, port: u16) -> Fact<SshdProcess> {
+        let listeners = match &self.listeners {
+            Fact::Known(listeners) => listeners,
+            Fact::Absent => return Fact::Absent,
+            Fact::Unreadable(Why { reason, .. }) => return Fact::unreadable(reason),
+            Fact::NotGathered => return Fact::NotGathered,
+        };
+        let rank = |listening: &&Listening| {
+            (!listening.ports.contains(&port), listening.parent != Some(1), listening.process.pid)
+        };
+        listeners.iter().min_by_key(rank).map_or(Fact::Absent, |found| Fact::Known(found.process.clone()))
+    }
+}
+
+fn gather_listener(host: &dyn Host, pid: u32) -> Option<Listening> {
+    // A process may end between two looks; then it is no listener.
+    let name = host.read(&format!("/proc/{pid}/comm"));
+    if name.known()?.trim_ascii() != b"sshd" {
+        return None;
+    }
+    let status = parse::parse_proc_status(host.read(&format!("/proc/{pid}/status")).known()?).value;
+    if status.uid != Some(ROOT) || status.is_nested {
+        return None;
+    }
+    let line = parse::parse_command_line(host.read(&format!("/proc/{pid}/cmdline")).known()?).value;
+    if !line.is_listener() {
+        return None;
+    }
+    let mut process = parse::parse_sshd_arguments(&line).value;
+    process.pid = pid;
+    // Only root may read the link. A program replaced since (an update) is marked so by the kernel; the new one stands at the same path.
+    if let Fact::Known(program) = host.link(&format!("/proc/{pid}/exe")) {
+        process.program = program.strip_suffix(" (deleted)").unwrap_or(&program).into();
+    }
+    let sockets = gather_socket_inodes(host, pid);
+    Some(Listening { process, parent: status.parent, sockets, ports: BTreeSet::new() })
+}
+
+pub(super) fn gather_socket_inodes(host: &dyn Host, pid: u32) -> Fact<BTreeSet<u64>> {
+    host.links(&format!("/proc/{pid}/fd"))
+        .map(|links| links.iter().filter_map(|link| parse::parse_socket_inode(link)).collect())
+}

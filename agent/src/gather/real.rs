@@ -1,0 +1,198 @@
+//! This very machine. Opens files without waiting for them, reads only regular ones, and stays within a time for the whole run.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use eic_doctor_proto::{Fact, OsUser};
+use nix::fcntl::OFlag;
+
+use crate::facts::{FileState, FileType, ImdsView};
+
+use super::host::{Host, Ran, Run, Viewer};
+use super::{as_user, imds, run};
+
+const FILE_LIMIT: u64 = 1024 * 1024;
+/// A package's paragraph is some 2 kB.
+const PARAGRAPH_LIMIT: usize = 64 * 1024;
+/// dpkg's status file has 1 to 10 MB.
+const PARAGRAPH_FILE_LIMIT: u64 = 64 * 1024 * 1024;
+const NAMES_LIMIT: usize = 100_000;
+
+pub struct RealHost {
+    until: Instant,
+    budget: Duration,
+    is_late: AtomicBool,
+}
+
+impl RealHost {
+    /// What is looked for after `budget` is unreadable for that reason.
+    pub fn new(budget: Duration) -> Self {
+        Self { until: Instant::now() + budget, budget, is_late: AtomicBool::new(false) }
+    }
+
+    /// Something was not looked for because the time was up.
+    pub fn was_late(&self) -> bool {
+        self.is_late.load(Ordering::Relaxed)
+    }
+
+    /// The shorter of `wanted` and what is left, or why nothing is.
+    fn time_for<T>(&self, wanted: Duration) -> Result<Duration, Fact<T>> {
+        let left = self.until.saturating_duration_since(Instant::now());
+        if left < wanted {
+            self.is_late.store(true, Ordering::Relaxed);
+        }
+        if left.is_zero() {
+            return Err(Fact::unreadable(format!("the time for the run, {}, was up", run::seconds(self.budget))));
+        }
+        Ok(left.min(wanted))
+    }
+}
+
+impl Host for RealHost {
+    fn gathered_by(&self) -> String {
+        concat!("eic-doctor-agent ", env!("CARGO_PKG_VERSION")).to_owned()
+    }
+
+    fn uid(&self) -> Fact<u32> {
+        Fact::Known(nix::unistd::geteuid().as_raw())
+    }
+
+    fn machine(&self) -> Fact<String> {
+        match nix::sys::utsname::uname() {
+            Ok(name) => Fact::Known(name.machine().to_string_lossy().into_owned()),
+            Err(error) => Fact::unreadable(error.desc()),
+        }
+    }
+
+    fn read(&self, path: &str) -> Fact<Vec<u8>> {
+        fact(read(path))
+    }
+
+    fn paragraph(&self, path: &str, first_line: &str) -> Fact<Vec<u8>> {
+        match paragraph(path, first_line) {
+            Ok(Some(bytes)) => Fact::Known(bytes),
+            Ok(None) => Fact::Absent,
+            // Only a paragraph that is not there is absent; without the file nobody knows.
+            Err(error) => Fact::unreadable(run::reason(&error)),
+        }
+    }
+
+    fn list(&self, folder: &str) -> Fact<Vec<String>> {
+        fact(fs::read_dir(folder).and_then(|entries| {
+            let mut names = Vec::new();
+            for entry in entries.take(NAMES_LIMIT) {
+                names.push(entry?.file_name().to_string_lossy().into_owned());
+            }
+            names.sort_unstable();
+            Ok(names)
+        }))
+    }
+
+    fn links(&self, folder: &str) -> Fact<Vec<String>> {
+        // A descriptor may be closed between the two looks.
+        self.list(folder).map(|names| {
+            names.iter().filter_map(|name| self.link(&format!("{folder}/{name}")).known().cloned()).collect()
+        })
+    }
+
+    fn link(&self, path: &str) -> Fact<String> {
+        fact(fs::read_link(path).map(|target| target.to_string_lossy().into_owned()))
+    }
+
+    fn file_state(&self, path: &str) -> FileState {
+        let followed = fact(fs::metadata(path));
+        let is_link = fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink());
+        let target = if is_link {
+            // One that leads nowhere still says where to.
+            fact(fs::canonicalize(path).or_else(|_| fs::read_link(path)))
+                .map(|target| target.to_string_lossy().into_owned().into())
+        } else {
+            Fact::Absent
+        };
+        FileState {
+            path: path.into(),
+            state: followed.as_ref().map(|found| match found {
+                found if found.is_file() => FileType::Regular,
+                found if found.is_dir() => FileType::Directory,
+                _ => FileType::Other,
+            }),
+            mode: followed.as_ref().map(|found| found.mode() & 0o7777),
+            uid: followed.as_ref().map(|found| found.uid()),
+            gid: followed.as_ref().map(|found| found.gid()),
+            target,
+        }
+    }
+
+    fn run(&self, wanted: &Run) -> Fact<Ran> {
+        let timeout = match self.time_for(wanted.timeout) {
+            Ok(timeout) => timeout,
+            Err(late) => return late,
+        };
+        let mut command = run::command(&wanted.program);
+        command.args(&wanted.arguments);
+        run::run(command, timeout)
+    }
+
+    fn imds(&self, viewer: &Viewer<'_>, os_user: &OsUser) -> ImdsView {
+        let runtime = match (self.time_for(imds::VIEW_TIMEOUT), run::runtime()) {
+            (Ok(_), Ok(runtime)) => runtime,
+            (Err(late), _) => return ImdsView { token: late, ..ImdsView::default() },
+            (_, Err(error)) => {
+                return ImdsView { token: Fact::unreadable(run::reason(&error)), ..ImdsView::default() };
+            }
+        };
+        match viewer {
+            Viewer::Ourselves => runtime.block_on(imds::view(imds::ADDRESS, os_user)),
+            Viewer::KeysUser(account) => as_user::view_as(account, nix::unistd::geteuid().is_root(), os_user),
+        }
+    }
+}
+
+/// `O_NONBLOCK`, so that a FIFO where a file should be does not hold us; then only a regular file is read.
+fn open(path: &str) -> io::Result<fs::File> {
+    let file = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(Path::new(path))?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("not a regular file")) }
+}
+
+fn read(path: &str) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open(path)?.take(FILE_LIMIT + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > FILE_LIMIT {
+        return Err(io::Error::other(format!("larger than {FILE_LIMIT} bytes")));
+    }
+    Ok(bytes)
+}
+
+fn paragraph(path: &str, first_line: &str) -> io::Result<Option<Vec<u8>>> {
+    let mut reader = BufReader::new(open(path)?.take(PARAGRAPH_FILE_LIMIT));
+    let mut line = Vec::new();
+    let mut paragraph: Option<Vec<u8>> = None;
+    loop {
+        line.clear();
+        let read = reader.by_ref().take(PARAGRAPH_LIMIT as u64).read_until(b'\n', &mut line)?;
+        let content = line.trim_ascii();
+        match &mut paragraph {
+            None if content == first_line.as_bytes() => paragraph = Some(line.clone()),
+            Some(found) if content.is_empty() || found.len() > PARAGRAPH_LIMIT => break,
+            Some(found) => found.extend_from_slice(&line),
+            None => {}
+        }
+        if read == 0 {
+            break;
+        }
+    }
+    Ok(paragraph)
+}
+
+fn fact<T>(looked: io::Result<T>) -> Fact<T> {
+    match looked {
+        Ok(found) => Fact::Known(found),
+        // A file where a folder should be: nothing can be below it.
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Fact::Absent,
+        Err(error) => Fact::unreadable(run::reason(&error)),
+    }
+}

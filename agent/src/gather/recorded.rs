@@ -1,0 +1,198 @@
+//! The raw bytes that the probe script shipped, looked at as if they were the machine.
+
+use std::collections::HashMap;
+
+use eic_doctor_proto::{Fact, OsUser, Untrusted};
+
+use crate::facts::{FileState, FileType, ImdsAnswer, ImdsView};
+use crate::parse::{self, Section, SectionsError};
+
+use super::host::{Host, Ran, Run, Viewer};
+
+/// A machine of which only a recording is at hand. What was not recorded is *not gathered*.
+#[derive(Debug)]
+pub struct Recorded {
+    sections: HashMap<(String, String), Section>,
+    /// The script's answer was full before its end.
+    is_cut: bool,
+}
+
+const CUT: &str = "the probe script's answer had no room for it";
+
+impl Recorded {
+    /// The sections of `parse_sections`, the first of each kind and name.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, SectionsError> {
+        let mut recorded = Self { sections: HashMap::new(), is_cut: false };
+        for section in parse::parse_sections(bytes)?.value {
+            recorded.is_cut |= section.is_cut;
+            recorded.sections.entry((section.kind.clone(), section.name.clone())).or_insert(section);
+        }
+        Ok(recorded)
+    }
+
+    fn section(&self, kind: &str, name: &str) -> Fact<&Section> {
+        match self.sections.get(&(kind.to_owned(), name.to_owned())) {
+            Some(section) if section.is_cut => Fact::unreadable(CUT),
+            Some(section) => match section.state.as_str() {
+                "absent" => Fact::Absent,
+                "unreadable" if section.detail.is_empty() => Fact::unreadable("the probe script could not read it"),
+                "unreadable" => Fact::unreadable(short(&section.detail)),
+                _ => Fact::Known(section),
+            },
+            None if self.is_cut => Fact::unreadable(CUT),
+            None => Fact::NotGathered,
+        }
+    }
+
+    fn lines(&self, kind: &str, name: &str) -> Fact<Vec<String>> {
+        self.section(kind, name).map(|section| {
+            let text = String::from_utf8_lossy(&section.body).into_owned();
+            text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
+        })
+    }
+
+    fn answer(&self, viewer: &str, request: &str) -> Fact<ImdsAnswer> {
+        match self.section("imds", &format!("{viewer}/{request}")) {
+            Fact::Known(section) if section.state == "curl" => Fact::unreadable(curl_reason(&section.detail)),
+            Fact::Known(section) => answer(section).unwrap_or_else(|| Fact::unreadable("`curl` told no HTTP status")),
+            Fact::Absent => Fact::Absent,
+            Fact::Unreadable(why) => Fact::Unreadable(why),
+            Fact::NotGathered => Fact::NotGathered,
+        }
+    }
+}
+
+impl Host for Recorded {
+    fn gathered_by(&self) -> String {
+        format!("probe script {}", parse::PROBE_VERSION)
+    }
+
+    fn uid(&self) -> Fact<u32> {
+        match self.section("value", "uid").map(|section| section.detail.parse()) {
+            Fact::Known(Ok(uid)) => Fact::Known(uid),
+            Fact::Known(Err(_)) => Fact::unreadable("`id -u` printed no number"),
+            Fact::Absent => Fact::Absent,
+            Fact::Unreadable(why) => Fact::Unreadable(why),
+            Fact::NotGathered => Fact::NotGathered,
+        }
+    }
+
+    fn machine(&self) -> Fact<String> {
+        self.section("value", "machine").map(|section| section.detail.chars().take(64).collect())
+    }
+
+    fn read(&self, path: &str) -> Fact<Vec<u8>> {
+        self.section("file", path).map(|section| section.body.clone())
+    }
+
+    fn paragraph(&self, path: &str, first_line: &str) -> Fact<Vec<u8>> {
+        match self.read(path) {
+            Fact::Known(bytes) if bytes.trim_ascii_start().starts_with(first_line.as_bytes()) => Fact::Known(bytes),
+            Fact::Known(_) => Fact::Absent,
+            other => other,
+        }
+    }
+
+    fn list(&self, folder: &str) -> Fact<Vec<String>> {
+        self.lines("list", folder)
+    }
+
+    fn links(&self, folder: &str) -> Fact<Vec<String>> {
+        self.lines("links", folder)
+    }
+
+    fn link(&self, path: &str) -> Fact<String> {
+        match self.lines("links", path) {
+            Fact::Known(lines) => lines.into_iter().next().map_or(Fact::Absent, Fact::Known),
+            Fact::Absent => Fact::Absent,
+            Fact::Unreadable(why) => Fact::Unreadable(why),
+            Fact::NotGathered => Fact::NotGathered,
+        }
+    }
+
+    fn file_state(&self, path: &str) -> FileState {
+        let found = self.section("stat", path);
+        // `81ed 0 0`: st_mode in hexadecimal, owner, group.
+        let fields = found.as_ref().map(|section| {
+            let mut fields = section.detail.split_whitespace();
+            let mode = fields.next().and_then(|mode| u32::from_str_radix(mode, 16).ok());
+            (mode, fields.next().and_then(|uid| uid.parse().ok()), fields.next().and_then(|gid| gid.parse().ok()))
+        });
+        let number = |number: Fact<Option<u32>>| match number {
+            Fact::Known(Some(number)) => Fact::Known(number),
+            Fact::Known(None) => Fact::unreadable("`stat` printed something else"),
+            Fact::Absent => Fact::Absent,
+            Fact::Unreadable(why) => Fact::Unreadable(why),
+            Fact::NotGathered => Fact::NotGathered,
+        };
+        let mode = number(fields.as_ref().map(|(mode, _, _)| *mode));
+        let target = match found.known().map(|section| String::from_utf8_lossy(section.body.trim_ascii()).into_owned())
+        {
+            Some(target) if !target.is_empty() => Fact::Known(Untrusted::from(target)),
+            _ => Fact::Absent,
+        };
+        FileState {
+            path: path.into(),
+            // The type bits of st_mode (inode(7)).
+            state: mode.as_ref().map(|mode| match mode & 0o170_000 {
+                0o100_000 => FileType::Regular,
+                0o040_000 => FileType::Directory,
+                _ => FileType::Other,
+            }),
+            mode: mode.map(|mode| mode & 0o7777),
+            uid: number(fields.as_ref().map(|(_, uid, _)| *uid)),
+            gid: number(fields.as_ref().map(|(_, _, gid)| *gid)),
+            target,
+        }
+    }
+
+    fn run(&self, run: &Run) -> Fact<Ran> {
+        self.section("run", run.name).map(|section| Ran {
+            status: section.detail.parse().ok(),
+            stdout: section.body.clone(),
+            stderr: section.errors.clone(),
+        })
+    }
+
+    fn imds(&self, viewer: &Viewer<'_>, _os_user: &OsUser) -> ImdsView {
+        let viewer = match viewer {
+            Viewer::Ourselves => "root",
+            Viewer::KeysUser(_) => "keys-user",
+        };
+        ImdsView {
+            token: self.answer(viewer, "token"),
+            instance_id: self.answer(viewer, "instance-id"),
+            availability_zone: self.answer(viewer, "availability-zone"),
+            domain: self.answer(viewer, "domain"),
+            region: self.answer(viewer, "region"),
+            active_keys: self.answer(viewer, "active-keys"),
+        }
+    }
+}
+
+/// `200 0.003` and the body.
+fn answer(section: &Section) -> Option<Fact<ImdsAnswer>> {
+    let (status, seconds) = section.detail.split_once(' ')?;
+    let status = status.parse().ok().filter(|status| *status > 0)?;
+    // Some locales write a comma; a hostile number becomes none.
+    let seconds: f64 = seconds.trim().replace(',', ".").parse().unwrap_or(0.0);
+    let latency_ms = (seconds * 1_000.0).clamp(0.0, 60_000.0) as u32;
+    let body = section.body.trim_ascii_end();
+    let body = body.get(..256).unwrap_or(body);
+    Some(Fact::Known(ImdsAnswer { status, body: Untrusted::from_bytes(body), latency_ms }))
+}
+
+/// curl(1), exit codes.
+fn curl_reason(status: &str) -> String {
+    match status {
+        "7" => "connection refused or no route to host".to_owned(),
+        "28" => "timed out after 1 s".to_owned(),
+        "52" => "the server closed without an answer".to_owned(),
+        "56" => "connection reset by peer".to_owned(),
+        other => format!("`curl` ended with status {}", short(other)),
+    }
+}
+
+fn short(text: &str) -> String {
+    text.chars().take(200).collect()
+}

@@ -1,0 +1,93 @@
+//! sshd's units as systemd has loaded them.
+
+use std::time::Duration;
+
+use eic_doctor_proto::{Fact, Why};
+
+use crate::facts::{DropIn, SocketUnit, Unit};
+use crate::parse::{self, ShownUnit};
+
+use super::host::{Host, Run};
+
+/// `sshd.service` on one family, `ssh.service` on the other, an alias of it there.
+const UNITS: [&str; 4] = ["ssh.service", "sshd.service", "ssh.socket", "sshd.socket"];
+const PROPERTIES: &str = "-pId,LoadState,ActiveState,SubState,UnitFileState,FragmentPath,DropInPaths,ExecStart,\
+    NeedDaemonReload,Accept,Listen";
+/// systemd answers in milliseconds unless it is stuck.
+const TIMEOUT: Duration = Duration::from_secs(2);
+/// More drop-ins than anybody has.
+const DROP_INS: usize = 64;
+
+pub(super) fn gather_units(host: &dyn Host) -> (Fact<Unit>, Fact<SocketUnit>) {
+    // sd_booted(3): the folder is there when systemd is the running init.
+    match host.file_state("/run/systemd/system").state {
+        Fact::Known(_) => {}
+        Fact::Absent => return (Fact::unreadable("systemd does not run here"), Fact::Absent),
+        Fact::Unreadable(why) => return (Fact::Unreadable(why.clone()), Fact::Unreadable(why)),
+        Fact::NotGathered => return (Fact::NotGathered, Fact::NotGathered),
+    }
+    let units = match host.run(&Run::new("systemctl", "systemctl", TIMEOUT).args(["show", PROPERTIES]).args(UNITS)) {
+        Fact::Known(ran) if ran.status == Some(0) => parse::parse_systemctl_show(&ran.stdout).value,
+        Fact::Known(ran) => return unreadable(&ran.reason("`systemctl show`")),
+        Fact::Absent => return unreadable("there is no `systemctl`"),
+        Fact::Unreadable(Why { reason, .. }) => return unreadable(&format!("`systemctl show`: {reason}")),
+        Fact::NotGathered => return (Fact::NotGathered, Fact::NotGathered),
+    };
+    let service = best(&units, ".service", |unit| unit.first("LoadState") != "not-found");
+    let socket = best(&units, ".socket", |unit| {
+        unit.first("LoadState") == "loaded"
+            && (unit.first("ActiveState") == "active" || unit.first("UnitFileState").starts_with("enabled"))
+    });
+    (
+        service.map_or(Fact::Absent, |unit| Fact::Known(gather_unit(host, unit))),
+        socket.map_or(Fact::Absent, |unit| Fact::Known(socket_unit(unit))),
+    )
+}
+
+fn unreadable(reason: &str) -> (Fact<Unit>, Fact<SocketUnit>) {
+    (Fact::unreadable(reason), Fact::unreadable(reason))
+}
+
+/// The active unit of a kind, else the loaded one, else any that systemd knows.
+fn best<'a>(units: &'a [ShownUnit], kind: &str, counts: impl Fn(&ShownUnit) -> bool) -> Option<&'a ShownUnit> {
+    let rank = |unit: &&ShownUnit| (unit.first("ActiveState") != "active", unit.first("LoadState") != "loaded");
+    units.iter().filter(|unit| unit.first("Id").ends_with(kind) && counts(unit)).min_by_key(rank)
+}
+
+fn gather_unit(host: &dyn Host, unit: &ShownUnit) -> Unit {
+    let drop_ins = unit.first("DropInPaths").split_whitespace().take(DROP_INS).map(|path| DropIn {
+        path: path.into(),
+        exec_start: host.read(path).map(|bytes| parse::parse_unit(&bytes).value),
+    });
+    // A Type=oneshot unit may have several; sshd's has one.
+    let exec_start = unit.all("ExecStart").last().map(parse::parse_exec_start).unwrap_or_default();
+    Unit {
+        name: unit.first("Id").into(),
+        load_state: unit.first("LoadState").into(),
+        active_state: unit.first("ActiveState").into(),
+        sub_state: unit.first("SubState").into(),
+        exec_start: exec_start.into_iter().map(Into::into).collect(),
+        fragment_path: unit.first("FragmentPath").into(),
+        drop_ins: drop_ins.collect(),
+        need_daemon_reload: boolean(unit.first("NeedDaemonReload")),
+    }
+}
+
+fn socket_unit(unit: &ShownUnit) -> SocketUnit {
+    SocketUnit {
+        name: unit.first("Id").into(),
+        active_state: unit.first("ActiveState").into(),
+        accept: boolean(unit.first("Accept")),
+        // `0.0.0.0:22 (Stream)`.
+        listen: unit.all("Listen").filter_map(|listen| listen.split_whitespace().next()).map(Into::into).collect(),
+    }
+}
+
+fn boolean(value: &str) -> Fact<bool> {
+    match value {
+        "yes" => Fact::Known(true),
+        "no" => Fact::Known(false),
+        "" => Fact::unreadable("systemd does not tell"),
+        other => Fact::unreadable(format!("systemd says `{other}`")),
+    }
+}

@@ -1,0 +1,113 @@
+//! Every parser against bytes that nobody would write: no panic, and bounded leftovers.
+
+use super::*;
+
+/// A small generator with a fixed seed, so that a failure repeats (xorshift64*, Vigna 2016).
+struct Generator(u64);
+
+impl Generator {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
+    }
+
+    /// Random bytes, or pieces that mean something to one of the parsers, in a senseless order.
+    fn bytes(&mut self) -> Vec<u8> {
+        const PIECES: &[&str] = &[
+            "\n",
+            "\0",
+            "=",
+            ":",
+            " ",
+            "\t",
+            "\"",
+            "'",
+            "\\",
+            "\\\n",
+            "#",
+            "[",
+            "]",
+            "%",
+            "-o",
+            "-p",
+            "-f",
+            "--",
+            "sshd: ",
+            "[listener]",
+            "ExecStart=",
+            "[Service]",
+            "argv[]=",
+            " ; ignore_errors=",
+            "0A",
+            "0100007F:0016",
+            "passwd:",
+            "Package",
+            "Status",
+            "ID",
+            "Include",
+            "NSpid",
+            "@",
+            "|",
+            "!",
+            "@probe\t1\n",
+            "@file\t",
+            "OpenSSH_",
+            ",",
+            "ü",
+            "\u{202e}",
+            "\u{1b}[31m",
+            "99999999999999999999",
+            "-1",
+        ];
+        let mut bytes = Vec::new();
+        for _ in 0..self.next() % 60 {
+            if self.next().is_multiple_of(3) {
+                bytes.push(self.next() as u8);
+            } else {
+                let piece = PIECES[self.next() as usize % PIECES.len()];
+                bytes.extend_from_slice(piece.as_bytes());
+            }
+        }
+        bytes
+    }
+}
+
+#[test]
+fn no_parser_panics_on_any_bytes() {
+    let mut generator = Generator(0x1C0_FFEE);
+    for _ in 0..20_000 {
+        let bytes = generator.bytes();
+        let shown = String::from_utf8_lossy(&bytes);
+        let line = parse_command_line(&bytes);
+        let _ = line.value.is_listener();
+        let _ = parse_sshd_arguments(&line.value);
+        let _ = parse_exec_start(&shown);
+        let _ = parse_socket_inode(&shown);
+        let _ = parse_sections(&bytes);
+        let _ = parse_sections(&[b"@probe\t1\n", bytes.as_slice()].concat());
+        for leftovers in [
+            parse_dpkg_status(&bytes).not_understood,
+            parse_net_tcp(&bytes).not_understood,
+            parse_nsswitch_passwd(&bytes).not_understood,
+            parse_os_release(&bytes).not_understood,
+            parse_passwd(&bytes).not_understood,
+            parse_proc_status(&bytes).not_understood,
+            parse_rpm_query(&bytes).not_understood,
+            parse_sshd_config(&bytes).not_understood,
+            parse_sshd_t(&bytes).not_understood,
+            parse_sshd_version(&bytes).not_understood,
+            parse_systemctl_show(&bytes).not_understood,
+            parse_unit(&bytes).not_understood,
+        ] {
+            assert!(leftovers.len() <= LINES_KEPT);
+        }
+    }
+}
+
+#[test]
+fn a_very_long_line_is_kept_short() {
+    let parsed = parse_passwd(&vec![b'x'; 1_000_000]);
+    assert_eq!(parsed.not_understood[0].raw().len(), CHARACTERS_KEPT);
+}

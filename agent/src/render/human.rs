@@ -1,0 +1,205 @@
+//! The report as `cli.md` shows it. `FAIL` and `WARN` stand in capitals, so that they are seen without colour.
+
+use std::io::{self, Write};
+
+use eic_doctor_proto::{CheckResult, Connectable, Report, Scope, Status, Via, visible};
+
+use super::command::wrap;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Style {
+    pub color: bool,
+    /// Also what was seen where a check is ok.
+    pub verbose: bool,
+}
+
+/// Sections in their order: the area of a check's id, and the heading.
+const SECTIONS: [(&str, &str); 12] = [
+    ("aws.region.", "Region"),
+    ("aws.instance.", "Instance"),
+    ("aws.network.", "Network"),
+    ("aws.iam.", "IAM"),
+    ("aws.endpoint.", "Endpoint"),
+    ("aws.ssm.", "Systems Manager"),
+    ("os.host.", "Operating system"),
+    ("os.package.", "Package"),
+    ("os.account.", "Accounts"),
+    ("os.imds.", "Instance metadata service"),
+    ("os.sshd.", "sshd"),
+    ("both.", "AWS and the instance together"),
+];
+
+/// Columns of a line that holds a command.
+const WIDTH: usize = 100;
+/// Below a title: two columns, and nine of the status.
+const INDENT: &str = "           ";
+
+pub fn human(report: &Report, out: &mut dyn Write, style: Style) -> io::Result<()> {
+    writeln!(out, "{}", subject(report))?;
+    writeln!(out, "{}", attempt(report))?;
+    for note in &report.notes {
+        writeln!(out, "{}", visible(note))?;
+    }
+    let is_of = |prefix: &'static str| move |result: &&CheckResult| result.id.starts_with(prefix);
+    for (prefix, heading) in SECTIONS {
+        section(heading, report.results.iter().filter(is_of(prefix)), out, style)?;
+    }
+    let others = report.results.iter().filter(|result| !SECTIONS.iter().any(|(prefix, _)| is_of(prefix)(result)));
+    section("Others", others, out, style)?;
+    writeln!(out)?;
+    if !report.complete {
+        writeln!(out, "The time for the run was up: what was not looked at is unknown")?;
+    }
+    writeln!(out, "{}", counts(report))?;
+    writeln!(out, "{}", answer(report, style))
+}
+
+fn section<'a>(
+    heading: &str,
+    results: impl Iterator<Item = &'a CheckResult>,
+    out: &mut dyn Write,
+    style: Style,
+) -> io::Result<()> {
+    for (index, result) in results.enumerate() {
+        if index == 0 {
+            writeln!(out, "\n{heading}")?;
+        }
+        one(result, out, style)?;
+    }
+    Ok(())
+}
+
+fn one(result: &CheckResult, out: &mut dyn Write, style: Style) -> io::Result<()> {
+    let title = visible(&result.title);
+    if result.status == Status::Blocked {
+        let needs = result.blocked_by.join(", ");
+        return writeln!(out, "  {}{title} (needs {})", status(result.status, style), visible(&needs));
+    }
+    writeln!(out, "  {}{title}", status(result.status, style))?;
+    let is_shown = result.status != Status::Ok || style.verbose;
+    if !result.why.is_empty() && is_shown {
+        writeln!(out, "{INDENT}{}", visible(&result.why))?;
+    }
+    for evidence in result.evidence.iter().filter(|evidence| is_shown && !result.why.contains(&evidence.seen)) {
+        writeln!(out, "{INDENT}{} ({})", visible(&evidence.seen), visible(&evidence.at))?;
+    }
+    let Some(remedy) = &result.remedy else { return Ok(()) };
+    writeln!(out, "{INDENT}to mend: {}", visible(&remedy.text))?;
+    for line in remedy.command.iter().flat_map(|command| wrap(&visible(command), WIDTH - INDENT.len() - 2)) {
+        writeln!(out, "{INDENT}  {line}")?;
+    }
+    writeln!(out, "{INDENT}to see that it worked:")?;
+    for line in wrap(&visible(&remedy.verify), WIDTH - INDENT.len() - 2) {
+        writeln!(out, "{INDENT}  {line}")?;
+    }
+    writeln!(out, "{INDENT}more: {}", visible(&result.doc))
+}
+
+/// The word in a column of nine. Colour comes on top and never instead.
+fn status(status: Status, style: Style) -> String {
+    let (word, color) = match status {
+        Status::Ok => ("ok", "32"),
+        Status::Warn => ("WARN", "33;1"),
+        Status::Fail => ("FAIL", "31;1"),
+        Status::Unknown => ("unknown", "35"),
+        Status::Blocked => ("blocked", "2"),
+        Status::NotApplicable => ("n/a", "2"),
+    };
+    let space = " ".repeat(9 - word.len());
+    if style.color { format!("\x1b[{color}m{word}\x1b[0m{space}") } else { format!("{word}{space}") }
+}
+
+/// `i-0123456789abcdef0 (web-1), eu-west-1a, Amazon Linux 2023`.
+fn subject(report: &Report) -> String {
+    let subject = &report.subject;
+    let mut parts = vec![subject.instance_id.clone().unwrap_or_else(|| "this instance".to_owned())];
+    if let (Some(first), Some(name)) = (parts.first_mut(), &subject.name) {
+        first.push_str(&format!(" ({name})"));
+    }
+    parts.extend(subject.availability_zone.clone().or_else(|| subject.region.clone()));
+    parts.extend(subject.operating_system.clone().or_else(|| subject.platform.clone()));
+    visible(&parts.join(", ")).into_owned()
+}
+
+/// `ec2-user from 203.0.113.7/32, public address 198.51.100.20, port 22`.
+fn attempt(report: &Report) -> String {
+    let attempt = &report.attempt;
+    let mut parts = vec![attempt.os_user.to_string()];
+    if let Some(first) = parts.first_mut() {
+        match (attempt.source, attempt.via) {
+            (Some(source), _) => first.push_str(&format!(" from {source}")),
+            (None, Via::Browser) => first.push_str(" from the Region's EC2 Instance Connect addresses"),
+            (None, _) => {}
+        }
+    }
+    let dialled = report.path.as_ref().and_then(|path| path.address.clone());
+    let address = attempt.address.map(|address| address.to_string()).or(dialled);
+    let way = match attempt.via {
+        Via::Auto => None,
+        Via::Browser | Via::Public => Some("public address"),
+        Via::Private => Some("private address"),
+        Via::Endpoint => Some("through an EC2 Instance Connect Endpoint"),
+    };
+    match (way, address) {
+        (Some(way), Some(address)) => parts.push(format!("{way} {address}")),
+        (Some(way), None) => parts.push(way.to_owned()),
+        (None, Some(address)) => parts.push(format!("address {address}")),
+        (None, None) => {}
+    }
+    parts.push(format!("port {}", attempt.port));
+    visible(&parts.join(", ")).into_owned()
+}
+
+/// `31 checks: 28 ok, 1 fail, 1 unknown, 1 not applicable`.
+fn counts(report: &Report) -> String {
+    let total = report.counts.total;
+    let parts: Vec<String> = report
+        .counts
+        .by_status()
+        .into_iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(status, count)| format!("{count} {}", status.word().replace('-', " ")))
+        .collect();
+    let noun = if total == 1 { "check" } else { "checks" };
+    if parts.is_empty() { format!("{total} {noun}") } else { format!("{total} {noun}: {}", parts.join(", ")) }
+}
+
+fn answer(report: &Report, style: Style) -> String {
+    let word = report.connectable.word();
+    let word = match report.connectable {
+        _ if !style.color => word.to_owned(),
+        Connectable::Yes => format!("\x1b[32;1m{word}\x1b[0m"),
+        Connectable::No => format!("\x1b[31;1m{word}\x1b[0m"),
+        Connectable::Unknown => format!("\x1b[35;1m{word}\x1b[0m"),
+    };
+    let begin = match report.scope {
+        Scope::Whole => format!("Connectable: {word}"),
+        Scope::OperatingSystem => format!("As far as the operating system goes, connectable: {word}"),
+    };
+    let missing = |result: &&CheckResult| {
+        result.required && matches!(result.status, Status::Unknown) || result.why.starts_with("left out by --")
+    };
+    match report.connectable {
+        Connectable::Yes => begin,
+        Connectable::No => {
+            let (count, verb) = counted(report.root_causes.len());
+            format!("{begin}. {count} {verb} in the way: {}", visible(&report.root_causes.join(", ")))
+        }
+        Connectable::Unknown => match report.results.iter().filter(missing).count() {
+            0 => format!("{begin}. Nothing was checked"),
+            1 => format!("{begin}. One answer that a connection needs is missing"),
+            count => format!("{begin}. {count} answers that a connection needs are missing"),
+        },
+    }
+}
+
+fn counted(count: usize) -> (String, &'static str) {
+    const WORDS: [&str; 9] = ["Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten"];
+    match count {
+        1 => ("One thing".to_owned(), "stands"),
+        _ => match count.checked_sub(2).and_then(|index| WORDS.get(index)) {
+            Some(word) => (format!("{word} things"), "stand"),
+            None => (format!("{count} things"), "stand"),
+        },
+    }
+}

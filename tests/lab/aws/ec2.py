@@ -1,0 +1,174 @@
+"""EC2 operations that moto lacks, or answers with less than EC2 does."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .moto_child import parse_xml
+from .request import Call
+from .wire import XMLNS, Answer, AwsError, ec2_answer
+
+if TYPE_CHECKING:
+    from .front import Front
+
+OTHER_ZONES = {
+    zone["name"]: zone
+    for zone in json.loads(Path(__file__).with_name("zones.json").read_text(encoding="utf-8"))["other_zones"]
+}
+
+
+def describe_instance_status(front: Front, call: Call) -> Answer:
+    """moto says `ok` for all that runs; the lab may have said otherwise."""
+    answer = front.pass_on(call)
+    if answer.status != 200:
+        return answer
+    tree = parse_xml(answer.body)
+    for item in tree.findall("./instanceStatusSet/item"):
+        node = front.nodes.get(item.findtext("instanceId", ""))
+        if node is None or item.findtext("./instanceState/name") != "running":
+            continue
+        _set_status(item.find("systemStatus"), node.system_status)
+        _set_status(item.find("instanceStatus"), node.instance_status)
+    return _as_ec2(answer, tree)
+
+
+def _set_status(element: ElementTree.Element | None, status: str) -> None:
+    if element is None or status == "ok":
+        return
+    reachability = {"impaired": "failed", "initializing": "initializing"}.get(status, "insufficient-data")
+    for child in list(element):
+        element.remove(child)
+    ElementTree.SubElement(element, "status").text = status
+    details = ElementTree.SubElement(ElementTree.SubElement(element, "details"), "item")
+    ElementTree.SubElement(details, "name").text = "reachability"
+    ElementTree.SubElement(details, "status").text = reachability
+    if status == "impaired":
+        ElementTree.SubElement(details, "impairedSince").text = "2026-11-01T00:00:00.000Z"
+
+
+def describe_availability_zones(front: Front, call: Call) -> Answer:
+    """With what EC2 tells of each zone: its group, border group, opt-in status and, for a Local Zone, its parent.
+
+    Local and Wavelength Zones that the account has not opted into are listed only with AllAvailabilityZones.
+    """
+    tree = parse_xml(front.pass_on(call).body)
+    everything = call.params.get("AllAvailabilityZones", "false").lower() == "true"
+    opted_in = {node.availability_zone for node in front.nodes.in_region(call.region)}
+    zones = []
+    for item in tree.findall("./availabilityZoneInfo/item"):
+        name = item.findtext("zoneName", "")
+        other = OTHER_ZONES.get(name)
+        chosen = other is None or name in opted_in
+        if not chosen and not everything:
+            if name in call.listed("ZoneName"):
+                raise AwsError("InvalidParameterValue", f"Invalid availability zone: [{name}]")
+            continue
+        zone: dict[str, Any] = {
+            "optInStatus": "opt-in-not-required" if other is None else ("opted-in" if chosen else "not-opted-in"),
+            "messageSet": [],
+            "regionName": call.region,
+            "zoneName": name,
+            "zoneId": item.findtext("zoneId"),
+            "groupName": other["group"] if other else f"{call.region}-zg-1",
+            "networkBorderGroup": other["group"] if other else call.region,
+            "zoneType": other["type"] if other else "availability-zone",
+        }
+        if other:
+            zone |= {"parentZoneName": other["parent"], "parentZoneId": other["parent_id"]}
+        zones.append(zone | {"zoneState": "available"})
+    if unknown := set(call.listed("ZoneName")) - {z["zoneName"] for z in zones}:
+        raise AwsError("InvalidParameterValue", f"Invalid availability zone: [{', '.join(sorted(unknown))}]")
+    return ec2_answer(call.operation, {"availabilityZoneInfo": zones})
+
+
+def describe_instance_connect_endpoints(front: Front, call: Call) -> Answer:
+    endpoints = front.nodes.endpoints.get(call.region, [])
+    wanted = {
+        "instance-connect-endpoint-id": "instanceConnectEndpointId", "state": "state", "subnet-id": "subnetId", "vpc-id": "vpcId",
+    }
+    for name, values in call.filters().items():
+        if name not in wanted:
+            raise AwsError("InvalidParameterValue", f"The filter '{name}' is invalid")
+        endpoints = [e for e in endpoints if e.get(wanted[name]) in values]
+    if ids := call.listed("InstanceConnectEndpointId"):
+        found = {e["instanceConnectEndpointId"] for e in endpoints}
+        if missing := [i for i in ids if i not in found]:
+            raise AwsError(
+                "InvalidInstanceConnectEndpointId.NotFound", f"The instance connect endpoint ID '{missing[0]}' does not exist"
+            )
+        endpoints = [e for e in endpoints if e["instanceConnectEndpointId"] in ids]
+    return ec2_answer(call.operation, {"instanceConnectEndpointSet": endpoints})
+
+
+def describe_vpc_block_public_access_options(front: Front, call: Call) -> Answer:
+    options = {
+        "awsAccountId": front.callers.account(call.access_key, call.region),
+        "awsRegion": call.region,
+        "state": "default-state",
+        "internetGatewayBlockMode": "off",
+        "managedBy": "account",
+        "exclusionsAllowed": "allowed",
+    }
+    return ec2_answer(call.operation, {"vpcBlockPublicAccessOptions": options | front.nodes.public_access.get(call.region, {})})
+
+
+def describe_vpc_block_public_access_exclusions(front: Front, call: Call) -> Answer:
+    exclusions = front.nodes.public_access.get(call.region, {}).get("exclusions", [])
+    return ec2_answer(call.operation, {"vpcBlockPublicAccessExclusionSet": exclusions})
+
+
+def get_instance_metadata_defaults(front: Front, call: Call) -> Answer:
+    return ec2_answer(call.operation, {"accountLevel": {}})
+
+
+def modify_instance_metadata_options(front: Front, call: Call) -> Answer:
+    """What is set by the API takes effect in the instance's metadata service."""
+    answer = front.pass_on(call)
+    node = front.nodes.get(call.params.get("InstanceId", ""))
+    if answer.status == 200 and node and node.machine:
+        changes: dict[str, Any] = {}
+        for parameter, field in (("HttpEndpoint", "http_endpoint"), ("HttpTokens", "http_tokens")):
+            if parameter in call.params:
+                changes[field] = call.params[parameter]
+        if "HttpPutResponseHopLimit" in call.params:
+            changes["hop_limit"] = int(call.params["HttpPutResponseHopLimit"])
+        node.machine.update_imds(**changes)
+    return answer
+
+
+def stop_instances(front: Front, call: Call) -> Answer:
+    """A stopped instance's SSM Agent no longer answers."""
+    answer = front.pass_on(call)
+    if answer.status == 200:
+        for node in filter(None, map(front.nodes.get, call.listed("InstanceId"))):
+            node.ping_status = "ConnectionLost" if node.ping_status else None
+    return answer
+
+
+def start_instances(front: Front, call: Call) -> Answer:
+    answer = front.pass_on(call)
+    if answer.status == 200:
+        for node in filter(None, map(front.nodes.get, call.listed("InstanceId"))):
+            node.ping_status = "Online" if node.ping_status else None
+    return answer
+
+
+def _as_ec2(answer: Answer, tree: ElementTree.Element) -> Answer:
+    tree.set("xmlns", XMLNS["ec2"])
+    return Answer(200, ElementTree.tostring(tree), answer.headers)
+
+
+OPERATIONS = {
+    "ec2:DescribeInstanceStatus": describe_instance_status,
+    "ec2:DescribeAvailabilityZones": describe_availability_zones,
+    "ec2:DescribeInstanceConnectEndpoints": describe_instance_connect_endpoints,
+    "ec2:DescribeVpcBlockPublicAccessOptions": describe_vpc_block_public_access_options,
+    "ec2:DescribeVpcBlockPublicAccessExclusions": describe_vpc_block_public_access_exclusions,
+    "ec2:GetInstanceMetadataDefaults": get_instance_metadata_defaults,
+    "ec2:ModifyInstanceMetadataOptions": modify_instance_metadata_options,
+    "ec2:StopInstances": stop_instances,
+    "ec2:StartInstances": start_instances,
+}

@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# Gets everything the lab needs on a Debian 12 machine, as root. Does nothing that is already done: a second run
+# takes well under a second. The lab's own things go to $EIC_LAB_CACHE, by default /var/cache/eic-doctor-lab.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+cache=${EIC_LAB_CACHE:-/var/cache/eic-doctor-lab}
+export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+
+# Command, and the Debian package that has it.
+missing=()
+while read -r command package; do
+    command -v "$command" >/dev/null 2>&1 || missing+=("$package")
+done <<'TOOLS'
+debootstrap debootstrap
+systemd-nspawn systemd-container
+ip iproute2
+nft nftables
+nsenter util-linux
+ssh openssh-client
+ssh-keygen openssh-client
+openssl openssl
+dpkg-deb dpkg
+python3 python3
+node nodejs
+npm npm
+TOOLS
+# Debian has the module `venv` without what it needs to make an environment.
+python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
+[ -e /etc/ssl/certs/ca-certificates.crt ] || missing+=(ca-certificates)
+if [ ${#missing[@]} -gt 0 ]; then
+    echo "lab: installing ${missing[*]}" >&2
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+fi
+
+mkdir -p "$cache"
+# Two checkouts may set up at once.
+exec 9>"$cache/setup.lock"
+flock 9
+
+# A directory is done when it holds the digest of what it was made from.
+is_done() { [ "$(cat "$1/.made-from" 2>/dev/null)" = "$2" ]; }
+
+wanted=$(sha256sum <"$here/requirements.txt")
+if ! is_done "$cache/venv" "$wanted" || ! "$cache/venv/bin/python" -c '' 2>/dev/null; then
+    echo "lab: making the Python environment in $cache/venv" >&2
+    rm -rf "$cache/venv"
+    python3 -m venv "$cache/venv"
+    "$cache/venv/bin/pip" install --quiet --disable-pip-version-check -r "$here/requirements.txt"
+    echo "$wanted" >"$cache/venv/.made-from"
+fi
+
+wanted=$(sha256sum <"$here/aws/simulator/package-lock.json")
+if ! is_done "$cache/simulator" "$wanted"; then
+    echo "lab: installing the policy evaluator in $cache/simulator" >&2
+    rm -rf "$cache/simulator"
+    mkdir -p "$cache/simulator"
+    cp "$here/aws/simulator/package.json" "$here/aws/simulator/package-lock.json" "$cache/simulator/"
+    (cd "$cache/simulator" && npm ci --silent --no-audit --no-fund --ignore-scripts >&2)
+    echo "$wanted" >"$cache/simulator/.made-from"
+fi

@@ -60,7 +60,11 @@ class Base:
         path = cache / f"{SUITE}-{_recipe()}"
         # Two checkouts may start at once: the second waits for the first one's tree.
         with open(cache / "lock", "w", encoding="utf-8") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                log(f"waiting for the base system that another lab is building in {path}")
+                fcntl.flock(lock, fcntl.LOCK_EX)
             if not path.is_dir():
                 log(f"building the lab's base system in {path} (once, about 90 s)")
                 _build(path)

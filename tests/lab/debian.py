@@ -9,8 +9,9 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+NAME = "ec2-instance-connect"
 SOURCE = Path(__file__).parent / "package"
-INSTALLED = Path("usr/share/ec2-instance-connect")
+INSTALLED = Path("usr/share") / NAME
 # Versions before this one speak IMDSv1 only.
 FIRST_WITH_IMDSV2 = "1.1.12"
 
@@ -36,10 +37,10 @@ def files(ssh_port: int) -> dict[str, str]:
 
 
 @functools.cache
-def package(version: str) -> bytes:
-    """A .deb named ec2-instance-connect of this version."""
+def package(version: str, workdir: Path) -> bytes:
+    """A .deb named ec2-instance-connect of this version, built below `workdir`."""
     imds_version = "2" if _at_least(version, FIRST_WITH_IMDSV2) else "1"
-    with tempfile.TemporaryDirectory() as temporary:
+    with tempfile.TemporaryDirectory(dir=workdir) as temporary:
         tree = Path(temporary) / "tree"
         scripts = tree / INSTALLED
         scripts.mkdir(parents=True)

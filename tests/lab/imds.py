@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 import netns
 import signer
@@ -29,7 +29,12 @@ TOKEN_HEADER = "X-aws-ec2-metadata-token"
 MAX_TOKEN_TTL = 21600
 KEY_LIFE = 60
 VERSION = re.compile(r"latest|\d{4}-\d{2}-\d{2}|1\.0")
-PARTITIONS = {"amazonaws.com.cn": "aws-cn", "amazonaws.eu": "aws-eusc", "c2s.ic.gov": "aws-iso", "sc2s.sgov.gov": "aws-iso-b"}
+PARTITIONS = {
+    "amazonaws.com.cn": "aws-cn",
+    "amazonaws.eu": "aws-eusc",
+    "c2s.ic.gov": "aws-iso",
+    "sc2s.sgov.gov": "aws-iso-b",
+}
 
 
 @dataclass
@@ -39,6 +44,8 @@ class Service:
     settings: dict[str, Any]
     authority: signer.Authority
     staples: dict[str, bytes]
+    # Seconds that only ever rise; tests put their own here.
+    ticks: Callable[[], float] = time.monotonic
     lock: threading.Lock = field(default_factory=threading.Lock)
     tokens: dict[str, float] = field(default_factory=dict)
     pushed: dict[str, list[tuple[float, bytes]]] = field(default_factory=dict)
@@ -49,24 +56,24 @@ class Service:
     def issue_token(self, ttl: int) -> str:
         token = base64.urlsafe_b64encode(os.urandom(40)).decode()
         with self.lock:
-            self.tokens = {known: end for known, end in self.tokens.items() if end > time.monotonic()}
-            self.tokens[token] = time.monotonic() + ttl
+            self.tokens = {known: end for known, end in self.tokens.items() if end > self.ticks()}
+            self.tokens[token] = self.ticks() + ttl
         return token
 
     def token_is_good(self, token: str) -> bool:
         with self.lock:
-            return self.tokens.get(token, 0.0) > time.monotonic()
+            return self.tokens.get(token, 0.0) > self.ticks()
 
     def push(self, user: str, key: str, caller: str, request: str) -> None:
         blob = signer.blob(
             self.authority, self.settings["instance_id"], caller, request, key, int(self.now()) + KEY_LIFE
         )
         with self.lock:
-            self.pushed.setdefault(user, []).append((time.monotonic() + KEY_LIFE, blob))
+            self.pushed.setdefault(user, []).append((self.ticks() + KEY_LIFE, blob))
 
     def active_keys(self, user: str) -> bytes | None:
         with self.lock:
-            live = [entry for entry in self.pushed.get(user, []) if entry[0] > time.monotonic()]
+            live = [entry for entry in self.pushed.get(user, []) if entry[0] > self.ticks()]
             self.pushed[user] = live
             return b"".join(blob for _, blob in live) or None
 

@@ -56,12 +56,12 @@ class MachineSpec:
     instance_type: str = "t3.micro"
     domain: str = "amazonaws.com"
     ipv6: str | None = None
-    public_ipv4: str | None = None
     http_endpoint: str = "enabled"
     http_tokens: str = "required"
     hop_limit: int = 2
     package_version: str | None = "1.1.19"
     ssh_port: int = 22
+    public_ipv4: str | None = None
 
 
 @dataclass
@@ -80,7 +80,7 @@ class Machine:
         self.spec = spec
         self.init_pid = 0
         self._base = base
-        self._console = workdir / f"{spec.instance_id}.console"
+        self._workdir = workdir
         self._supervisor: subprocess.Popen[str] | None = None
         self._imds: Imds | None = None
 
@@ -100,7 +100,7 @@ class Machine:
             self._expect(["sh", "-c", IDENTITY, "sh", self.spec.instance_id, self.spec.instance_type])
             self._expect(["sh", "-c", debian.TRUST], stdin=self._imds_server().root)
             if self.spec.package_version is not None:
-                self._expect(["sh", "-c", debian.INSTALL], stdin=debian.package(self.spec.package_version))
+                self.install_package(self.spec.package_version)
             self._expect(["systemctl", "is-active", "--quiet", "ssh.service"])
         except BaseException:
             self.stop()
@@ -117,7 +117,6 @@ class Machine:
             supervisor.wait()
             supervisor.stdout.close()
         self.init_pid = 0
-        self._console.unlink(missing_ok=True)
 
     def exec(self, argv: list[str], stdin: bytes = b"", timeout: float = 60) -> Completed:
         """Runs as root inside the instance. Over `timeout` seconds: killed, and subprocess.TimeoutExpired."""
@@ -158,23 +157,31 @@ class Machine:
 
     def client(self, argv: list[str], stdin: bytes = b"", timeout: float = 60) -> Completed:
         """Runs a command of this host in the client's network namespace."""
+        return _run(["nsenter", f"--net={self.client_network()}", "--", *argv], stdin, timeout)
+
+    def client_network(self) -> str:
+        """A path to the client's network namespace, for any process of the host."""
         if self._supervisor is None:
             raise LabError(f"{self.spec.instance_id} is not running")
         # The name exists only in the inner supervisor's mount namespace, which /proc leads into.
-        network = f"/proc/{_children(self._supervisor.pid)[0]}/root/run/netns/client"
-        return _run(["nsenter", f"--net={network}", "--", *argv], stdin, timeout)
+        return f"/proc/{_children(self._supervisor.pid)[0]}/root/run/netns/client"
 
     def install_file(self, source: Path, target: str, mode: int = 0o755) -> None:
         install = ["install", "-D", "-m", f"{mode:04o}", "/dev/stdin", target]
         self._expect(install, stdin=source.read_bytes())
 
+    def install_package(self, version: str) -> None:
+        """Installs ec2-instance-connect, or changes its version, as dpkg does it on a running system."""
+        self._expect(["sh", "-c", debian.INSTALL], stdin=debian.package(version, self._workdir))
+
+    def remove_package(self) -> None:
+        self._expect(["dpkg", "--purge", debian.NAME])
+
     def _boot(self) -> None:
-        debian_files = debian.files(self.spec.ssh_port)
         ours, theirs = socket.socketpair()
         plan = {
             "base": str(self._base.path),
-            "console": str(self._console),
-            "files": debian_files,
+            "files": debian.files(self.spec.ssh_port),
             "hostname": "ip-" + self.spec.private_ipv4.replace(".", "-"),
             "imds_descriptor": theirs.fileno(),
             "imds_program": str(HERE / "imds.py"),
@@ -190,7 +197,7 @@ class Machine:
         self._imds = Imds(ours, self._settings())
         answer = json.loads(self._supervisor.stdout.readline() or '{"error": "its supervisor died"}')
         if "error" in answer:
-            raise LabError(f"{self.spec.instance_id} does not boot: {answer['error']}\n{self._console_tail()}")
+            raise LabError(f"{self.spec.instance_id} does not boot: {answer['error']}\n{answer.get('console', '')}")
         self._imds.await_ready()
         self.init_pid = _container_init(self._supervisor.pid)
 
@@ -213,12 +220,6 @@ class Machine:
         if done.returncode != 0:
             said = (done.stdout + done.stderr).decode(errors="replace").strip()
             raise LabError(f"{self.spec.instance_id}: {argv[0]} ended with {done.returncode}: {said}")
-
-    def _console_tail(self) -> str:
-        try:
-            return "\n".join(self._console.read_text(errors="replace").splitlines()[-20:])
-        except FileNotFoundError:
-            return ""
 
 
 class Imds:

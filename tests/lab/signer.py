@@ -69,8 +69,8 @@ def create(directory: Path, region: str, domain: str) -> Authority:
     (directory / "extensions").write_text(EXTENSIONS, encoding="ascii")
     # Only the signer's key must be RSA (its signatures are RSA-PSS); the others are EC because that takes no time.
     for name in ("root", "intermediate"):
-        _openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", str(directory / f"{name}.key"))
-    _openssl("genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", str(directory / "leaf.key"))
+        _generate_key(directory / f"{name}.key", "EC", "ec_paramgen_curve:P-256")
+    _generate_key(directory / "leaf.key", "RSA", "rsa_keygen_bits:2048")
     _issue(directory, "root", "root", "/CN=EIC Doctor lab root")
     _issue(directory, "intermediate", "root", "/CN=EIC Doctor lab intermediate")
     _issue(directory, "leaf", "intermediate", f"/CN=managed-ssh-signer.{region}.{domain}")
@@ -85,6 +85,10 @@ def blob(authority: Authority, instance_id: str, caller: str, request: str, key:
         f"#Timestamp={expires}\n#Instance={instance_id}\n#Caller={caller}\n#Request={request}\n{key.strip()}\n"
     ).encode()
     return signed + base64.b64encode(authority.sign(signed)) + b"\n"
+
+
+def _generate_key(path: Path, algorithm: str, option: str) -> None:
+    _openssl("genpkey", "-algorithm", algorithm, "-pkeyopt", option, "-out", str(path))
 
 
 def _issue(directory: Path, name: str, issuer: str, subject: str) -> None:
@@ -117,9 +121,8 @@ def _serial(name: str) -> int:
 
 
 def _openssl(*arguments: str, stdin: bytes = b"") -> bytes:
-    done = subprocess.run(
-        ["openssl", *arguments], input=stdin, capture_output=True, check=False, env={**os.environ, "OPENSSL_CONF": "/dev/null"}
-    )
+    environment = {**os.environ, "OPENSSL_CONF": "/dev/null"}
+    done = subprocess.run(["openssl", *arguments], input=stdin, capture_output=True, check=False, env=environment)
     if done.returncode != 0:
         raise RuntimeError(f"openssl {arguments[0]}: {done.stderr.decode(errors='replace').strip()}")
     return done.stdout

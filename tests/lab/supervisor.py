@@ -24,6 +24,7 @@ import netns
 
 # Below a tmpfs that only this mount namespace has.
 STATE = Path("/run/lab")
+CONSOLE = STATE / "console"
 CGROUP_MARK = "eic-doctor-lab-"
 BOOT_TIMEOUT = 60.0
 
@@ -42,6 +43,8 @@ def main(plan: dict[str, Any]) -> None:
         inner = os.fork()
         if inner == 0:
             run_inner(plan)
+        # Else the parent would not see that the metadata service has died.
+        os.close(plan["imds_descriptor"])
         watch(inner)
     finally:
         cgroup.remove()
@@ -67,9 +70,13 @@ def run_inner(plan: dict[str, Any]) -> NoReturn:
         Instance(plan).run()
         status = 0
     except Exception as error:
-        tell(error=f"{type(error).__name__}: {error}")
+        tell(error=f"{type(error).__name__}: {error}", console=console_tail())
     finally:
         os._exit(status)
+
+
+def console_tail() -> str:
+    return "\n".join(CONSOLE.read_text(errors="replace").splitlines()[-20:]) if CONSOLE.exists() else ""
 
 
 def tell(**message: object) -> None:
@@ -80,7 +87,6 @@ class Instance:
     def __init__(self, plan: dict[str, Any]) -> None:
         self.plan = plan
         self.root = STATE / "root"
-        self.console = Path(plan["console"])
 
     def run(self) -> None:
         netns.RUN_NETNS.mkdir()
@@ -101,10 +107,10 @@ class Instance:
     def _start_imds(self) -> None:
         descriptor = self.plan["imds_descriptor"]
         subprocess.Popen(
-            ["ip", "netns", "exec", "vpc", sys.executable, "-B", self.plan["imds_program"], str(descriptor), str(STATE)],
-            pass_fds=(descriptor,), stdin=subprocess.DEVNULL, stdout=self._console(), stderr=subprocess.STDOUT,
+            ["ip", "netns", "exec", "vpc",
+             sys.executable, "-B", self.plan["imds_program"], str(descriptor), str(STATE)],
+            pass_fds=(descriptor,), stdin=subprocess.DEVNULL, stdout=open_console(), stderr=subprocess.STDOUT,
         )  # fmt: skip
-        # Else this process would hold the socket open after the server has failed.
         os.close(descriptor)
 
     def _make_root(self) -> None:
@@ -145,10 +151,11 @@ class Instance:
             "NOTIFY_SOCKET": str(STATE / "notify"),
         }
         # nspawn makes a directory in /tmp and removes it only when it ends by itself.
-        hide_tmp = ["unshare", "--mount", "--propagation", "private", "sh", "-c", 'mount -t tmpfs tmpfs /tmp && exec "$@"', "sh"]
+        hide_tmp = 'mount -t tmpfs tmpfs /tmp && exec "$@"'
         return subprocess.Popen(
-            hide_tmp + nspawn, env=environment, stdin=subprocess.DEVNULL, stdout=self._console(), stderr=subprocess.STDOUT
-        )
+            ["unshare", "--mount", "--propagation", "private", "sh", "-c", hide_tmp, "sh", *nspawn], env=environment,
+            stdin=subprocess.DEVNULL, stdout=open_console(), stderr=subprocess.STDOUT,
+        )  # fmt: skip
 
     def _await_ready(self, ready: socket.socket, nspawn: subprocess.Popen[bytes]) -> None:
         """systemd tells its readiness when its start-up is finished."""
@@ -165,31 +172,35 @@ class Instance:
                 raise RuntimeError(f"systemd-nspawn ended with status {nspawn.wait()}")
         raise RuntimeError(f"the instance's systemd was not up after {BOOT_TIMEOUT:.0f} s")
 
-    def _console(self) -> int:
-        return os.open(self.console, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+
+def open_console() -> int:
+    return os.open(CONSOLE, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
 
 
 class ControlGroup:
     """A group for one machine. Without it the systemds of two machines would share a group, and stop each other's
     services."""
 
-    def __init__(self, path: Path, home: Path) -> None:
-        self.path = path
+    def __init__(self, name: str, mounted: Path, home: Path) -> None:
+        self.name = name
+        self.mounted = mounted
         self.home = home
+        # Where the old hierarchies are mounted beside the unified one, nspawn makes the same group in systemd's.
+        self.hierarchies = [mounted, *_legacy_hierarchies()]
 
     @classmethod
     def create(cls) -> "ControlGroup":
         mounted = STATE / "cgroup"
         mounted.mkdir()
         netns.mount("cgroup2", str(mounted), "cgroup2")
-        _sweep(mounted)
         own = next(line for line in Path("/proc/self/cgroup").read_text().splitlines() if line.startswith("0::"))
         home = mounted / own.removeprefix("0::").lstrip("/")
         while True:
-            group = cls(mounted / f"{CGROUP_MARK}{uuid.uuid4().hex[:12]}", home)
-            group.path.mkdir()
+            group = cls(f"{CGROUP_MARK}{uuid.uuid4().hex[:12]}", mounted, home)
+            group.sweep()
+            (mounted / group.name).mkdir()
             try:
-                _join(group.path)
+                _join(mounted / group.name)
                 return group
             except FileNotFoundError:
                 # Another machine's sweep took the empty group for one that was left over.
@@ -197,27 +208,39 @@ class ControlGroup:
 
     def remove(self) -> None:
         _join(self.home)
-        _remove_group(self.path)
+        self._remove(self.name)
+
+    def sweep(self) -> None:
+        """Removes groups that a killed supervisor left."""
+        for name in {path.name for hierarchy in self.hierarchies for path in hierarchy.glob(f"{CGROUP_MARK}*")}:
+            try:
+                left = "populated 0" in (self.mounted / name / "cgroup.events").read_text()
+            except FileNotFoundError:
+                left = True
+            if left:
+                self._remove(name)
+
+    def _remove(self, name: str) -> None:
+        for hierarchy in self.hierarchies:
+            for directory, _, _ in os.walk(hierarchy / name, topdown=False):
+                try:
+                    os.rmdir(directory)
+                except OSError:
+                    # A machine is just joining it (the kernel keeps what is in use), or another sweep was faster.
+                    pass
 
 
 def _join(group: Path) -> None:
     (group / "cgroup.procs").write_text("0", encoding="ascii")
 
 
-def _sweep(mounted: Path) -> None:
-    """Removes groups that a killed supervisor left. A group that is in use cannot be removed, and is not."""
-    for path in mounted.glob(f"{CGROUP_MARK}*"):
-        if "populated 0" in (path / "cgroup.events").read_text():
-            _remove_group(path)
-
-
-def _remove_group(path: Path) -> None:
-    for directory, _, _ in os.walk(path, topdown=False):
-        try:
-            os.rmdir(directory)
-        except OSError:
-            # A machine is just joining it, or another sweep was faster.
-            pass
+def _legacy_hierarchies() -> list[Path]:
+    found = []
+    for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
+        left, _, right = line.partition(" - ")
+        if right.split()[0] == "cgroup" and "name=systemd" in right.split()[2].split(","):
+            found.append(Path(left.split()[4]))
+    return found
 
 
 if __name__ == "__main__":

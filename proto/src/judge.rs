@@ -11,12 +11,20 @@ use crate::verdict::Verdict;
 /// A check bound to its facts.
 pub struct Entry<'a> {
     about: &'static About,
+    more_needs: &'static [&'static str],
     verdict: Box<dyn FnOnce() -> Verdict + 'a>,
 }
 
 impl<'a> Entry<'a> {
     pub fn new(about: &'static About, verdict: impl FnOnce() -> Verdict + 'a) -> Self {
-        Self { about, verdict: Box::new(verdict) }
+        Self { about, more_needs: &[], verdict: Box::new(verdict) }
+    }
+
+    /// Needs beyond those that the check declares: what it hangs on when it is judged beside checks that it does not know of.
+    #[must_use]
+    pub fn also_needs(mut self, needs: &'static [&'static str]) -> Self {
+        self.more_needs = needs;
+        self
     }
 
     pub fn about(&self) -> &'static About {
@@ -93,6 +101,7 @@ pub fn judge(entries: Vec<Entry<'_>>, selection: &Selection) -> Vec<CheckResult>
         let blocked_by: Vec<String> = about
             .needs
             .iter()
+            .chain(entry.more_needs)
             .filter(|need| matches!(standing.get(*need), Some(Status::Fail | Status::Blocked)))
             .map(|need| (*need).to_owned())
             .collect();
@@ -123,6 +132,7 @@ mod tests {
     static A: About = about("os.a.one", &[]);
     static B: About = about("os.a.two", &["os.a.one"]);
     static C: About = about("os.b.three", &["os.a.two"]);
+    static D: About = about("os.b.four", &[]);
 
     fn failing() -> Verdict {
         Verdict::fail(Finding::new("broken", Remedy::by_hand("mend it", "look")))
@@ -145,6 +155,13 @@ mod tests {
             (Status::Blocked, "os.a.two".to_owned()),
         ];
         assert_eq!(statuses(failing(), &Selection::default()), expected);
+    }
+
+    #[test]
+    fn a_need_that_the_check_does_not_know_of_blocks_it_too() {
+        let entries = vec![Entry::new(&A, failing), Entry::new(&D, || Verdict::ok("x", "y")).also_needs(&["os.a.one"])];
+        let found: Vec<_> = judge(entries, &Selection::default()).into_iter().map(|r| (r.status, r.blocked_by)).collect();
+        assert_eq!(found[1], (Status::Blocked, vec!["os.a.one".to_owned()]));
     }
 
     #[test]

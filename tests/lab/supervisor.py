@@ -8,6 +8,7 @@ mounts and network namespaces with it. Only the control group must be removed by
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import select
@@ -195,16 +196,18 @@ class ControlGroup:
         netns.mount("cgroup2", str(mounted), "cgroup2")
         own = next(line for line in Path("/proc/self/cgroup").read_text().splitlines() if line.startswith("0::"))
         home = mounted / own.removeprefix("0::").lstrip("/")
-        while True:
-            group = cls(f"{CGROUP_MARK}{uuid.uuid4().hex[:12]}", mounted, home)
+        group = cls(f"{CGROUP_MARK}{uuid.uuid4().hex[:12]}", mounted, home)
+        # Until it is joined, a new group looks like one that was left over. The directory's lock is seen by every
+        # lab on the machine, as all mounts of this hierarchy are one file system.
+        lock = os.open(mounted, os.O_RDONLY | os.O_CLOEXEC)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
             group.sweep()
             (mounted / group.name).mkdir()
-            try:
-                _join(mounted / group.name)
-                return group
-            except FileNotFoundError:
-                # Another machine's sweep took the empty group for one that was left over.
-                continue
+            _join(mounted / group.name)
+        finally:
+            os.close(lock)
+        return group
 
     def remove(self) -> None:
         _join(self.home)
@@ -215,7 +218,8 @@ class ControlGroup:
         for name in {path.name for hierarchy in self.hierarchies for path in hierarchy.glob(f"{CGROUP_MARK}*")}:
             try:
                 left = "populated 0" in (self.mounted / name / "cgroup.events").read_text()
-            except FileNotFoundError:
+            except OSError:
+                # Only in the other hierarchy, or its owner is just removing it.
                 left = True
             if left:
                 self._remove(name)
@@ -226,7 +230,7 @@ class ControlGroup:
                 try:
                     os.rmdir(directory)
                 except OSError:
-                    # A machine is just joining it (the kernel keeps what is in use), or another sweep was faster.
+                    # Its owner was faster; and the kernel keeps what is in use.
                     pass
 
 

@@ -85,15 +85,15 @@ def serve(arguments: argparse.Namespace) -> int:
     return run(arguments.in_dir, arguments.until_eof, machines=not arguments.no_machines)
 
 
-def into_environment() -> None:
-    """Goes on in the virtual environment that setup.sh makes."""
+def into_environment(script: Path = Path(__file__)) -> None:
+    """Goes on in the virtual environment that setup.sh makes: `script` is started anew with its Python."""
     cache = Path(os.environ.get("EIC_LAB_CACHE") or "/var/cache/eic-doctor-lab")
     python = cache / "venv" / "bin" / "python"
     if Path(sys.prefix) == cache / "venv":
         return
     if not python.exists():
         raise Trouble(f"{python} is not there: run {HERE / 'setup.sh'} first")
-    os.execv(python, [str(python), "-B", str(Path(__file__).resolve()), *sys.argv[1:]])
+    os.execv(python, [str(python), "-B", str(script.resolve()), *sys.argv[1:]])
 
 
 def up(arguments: argparse.Namespace) -> int:

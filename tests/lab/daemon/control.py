@@ -1,4 +1,4 @@
-"""The control API: HTTP and JSON over a unix socket. README.md of the lab lists it."""
+"""The control API: HTTP and JSON over a unix socket. `ROUTES` is the list of what there is."""
 
 from __future__ import annotations
 

@@ -2,4 +2,6 @@ use eic_doctor_proto::Check;
 
 use crate::facts::OsFacts;
 
-pub const ALL: &[&Check<OsFacts>] = &[];
+mod supported;
+
+pub const ALL: &[&Check<OsFacts>] = &[&supported::CHECK];

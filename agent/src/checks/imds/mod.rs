@@ -1,5 +1,276 @@
-use eic_doctor_proto::Check;
+//! The instance metadata service, asked as the keys command asks it.
 
-use crate::facts::OsFacts;
+use eic_doctor_proto::{Check, Command, Fact, Finding, Remedy, Verdict};
 
-pub const ALL: &[&Check<OsFacts>] = &[];
+use crate::facts::{ImdsAnswer, ImdsView, OsFacts};
+
+mod availability_zone;
+mod domain;
+mod instance_id;
+mod token;
+mod token_as_keys_user;
+
+pub const ALL: &[&Check<OsFacts>] =
+    &[&token::CHECK, &token_as_keys_user::CHECK, &instance_id::CHECK, &availability_zone::CHECK, &domain::CHECK];
+
+/// The keys command's curl gives each request this long.
+const LIMIT_MS: u32 = 1_000;
+/// About ten requests share the five seconds that the keys command has in all; slower ones do not fit.
+const SLOW_MS: u32 = 500;
+
+const VERIFY: &str = "curl -sS -m 1 -o /dev/null -w '%{http_code}' -X PUT \
+     -H 'X-aws-ec2-metadata-token-ttl-seconds: 5' http://169.254.169.254/latest/api/token";
+
+/// A request and who made it.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    /// `PUT /latest/api/token`.
+    request: &'static str,
+    who: &'a str,
+    /// Root was answered, so what stands in the way looks at who asks.
+    root_was_answered: bool,
+    /// Whoever gathered was neither root nor the keys user, so silence may be meant for that user alone.
+    is_bystander: bool,
+}
+
+/// The answer with status 200 within the keys command's time, or the verdict that says what came instead.
+fn answer<'a>(fact: &'a Fact<ImdsAnswer>, asked: Asked<'_>) -> Result<&'a ImdsAnswer, Verdict> {
+    let Asked { request, who, .. } = asked;
+    if let Fact::Unreadable(why) = fact
+        && let Some(silence) = Silence::of(&why.reason)
+    {
+        if asked.is_bystander {
+            return Err(Verdict::unknown(format!("IMDS, asked as {who}: {}; root may be answered", why.reason)));
+        }
+        return Err(Verdict::fail(
+            Finding::new(format!("{who} got no answer from IMDS: {}", silence.words()), silence.remedy(asked))
+                .seen(format!("{request} as {who}: {}", why.reason), "169.254.169.254"),
+        ));
+    }
+    let answer = fact.need(&format!("IMDS's answer to `{request}` as {who}"))?;
+    let seen = format!("{request} as {who}: HTTP {} in {} ms", answer.status, answer.latency_ms);
+    if answer.status != 200 {
+        let (words, remedy) = refusal(answer.status, asked);
+        return Err(Verdict::fail(
+            Finding::new(format!("IMDS answers {who} with HTTP {}: {words}", answer.status), remedy)
+                .seen(seen, "169.254.169.254"),
+        ));
+    }
+    if answer.latency_ms > LIMIT_MS {
+        let why = format!("IMDS took {} ms to answer {who}; the keys command waits 1 s", answer.latency_ms);
+        return Err(Verdict::fail(Finding::new(why, Silence::TimedOut.remedy(asked)).seen(seen, "169.254.169.254")));
+    }
+    Ok(answer)
+}
+
+fn seen(answer: &ImdsAnswer, asked: Asked<'_>) -> String {
+    format!("{} as {}: HTTP 200 in {} ms", asked.request, asked.who, answer.latency_ms)
+}
+
+fn slow(answer: &ImdsAnswer, asked: Asked<'_>) -> Verdict {
+    let why = format!(
+        "IMDS took {} ms to answer {}; at that pace the keys command does not finish in its 5 s",
+        answer.latency_ms, asked.who
+    );
+    let remedy = Remedy::by_hand(
+        "Find what slows the metadata service down: a proxy in front of it, a flood of requests (each network interface \
+         may send 1,024 packets a second to link-local services), or an instance without CPU time",
+        VERIFY,
+    );
+    Verdict::warn(Finding::new(why, remedy).seen(seen(answer, asked), "169.254.169.254"))
+}
+
+/// The view of the keys user where it got a token, since that is who asks at a login; else root's.
+fn view(facts: &OsFacts) -> (&ImdsView, String) {
+    let got_token = |view: &ImdsView| view.token.known().is_some_and(|token| token.status == 200);
+    if got_token(&facts.imds.as_keys_user) {
+        (&facts.imds.as_keys_user, keys_user(facts))
+    } else {
+        (&facts.imds.as_root, ourselves(facts))
+    }
+}
+
+/// Whoever gathered: root, or a user that stands for nobody at a login.
+fn ourselves(facts: &OsFacts) -> String {
+    match facts.uid {
+        Fact::Known(uid) if uid != 0 => format!("uid {uid}"),
+        _ => "root".to_owned(),
+    }
+}
+
+fn is_bystander(facts: &OsFacts) -> bool {
+    matches!(facts.uid, Fact::Known(uid) if uid != 0)
+}
+
+/// `aws ec2-instance-connect ssh` to this very instance, where IMDS named it in EC2's form.
+pub(in crate::checks) fn ssh(facts: &OsFacts) -> Option<Command> {
+    let (view, _who) = view(facts);
+    let said = |fact: &Fact<ImdsAnswer>| match fact {
+        Fact::Known(answer) if answer.status == 200 => Some(answer.body.raw().trim_end().to_owned()),
+        _ => None,
+    };
+    let id = said(&view.instance_id).filter(|id| instance_id::is_instance_id(id))?;
+    let is_region = |region: &String| region.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+    let command = Command::new("aws").args(["ec2-instance-connect", "ssh"]);
+    let command = match said(&view.region).filter(|region| !region.is_empty() && is_region(region)) {
+        Some(region) => command.args(["--region".to_owned(), region]),
+        None => command,
+    };
+    Some(command.args(["--instance-id".to_owned(), id]))
+}
+
+fn keys_user(facts: &OsFacts) -> String {
+    match facts.account.keys_user.known() {
+        Some(account) => format!("the keys user `{}`", account.name),
+        None => "the keys user".to_owned(),
+    }
+}
+
+/// No HTTP answer at all. Anything else that made a fact unreadable says nothing about IMDS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Silence {
+    Refused,
+    TimedOut,
+    NoRoute,
+    /// curl does not tell the two apart.
+    RefusedOrNoRoute,
+    /// The connection was made and broke before an answer.
+    Broken,
+}
+
+impl Silence {
+    /// From the words of the operating system or of curl. Only where they begin the reason: `become nobody: timed out` is about
+    /// our own child.
+    fn of(reason: &str) -> Option<Self> {
+        let reason = reason.to_ascii_lowercase();
+        let begins = |words: &[&str]| words.iter().any(|word| reason.starts_with(word));
+        if begins(&["connection refused or no route"]) {
+            Some(Self::RefusedOrNoRoute)
+        } else if begins(&["connection refused"]) {
+            Some(Self::Refused)
+        } else if begins(&["timed out", "connection timed out", "operation timed out", "deadline has elapsed"]) {
+            Some(Self::TimedOut)
+        } else if begins(&["no route to host", "network is unreachable", "host is unreachable"]) {
+            Some(Self::NoRoute)
+        } else if begins(&[
+            "connection reset",
+            "connection closed",
+            "broken pipe",
+            "no http answer",
+            "the server closed",
+        ]) {
+            Some(Self::Broken)
+        } else {
+            None
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::Refused => "the connection was refused",
+            Self::TimedOut => "nothing came within 1 s",
+            Self::NoRoute => "there is no route to 169.254.169.254",
+            Self::RefusedOrNoRoute => "the connection was refused, or there is no route to 169.254.169.254",
+            Self::Broken => "the connection broke",
+        }
+    }
+
+    fn remedy(self, asked: Asked<'_>) -> Remedy {
+        if asked.root_was_answered {
+            return Remedy::by_hand(
+                format!(
+                    "Let {} through the firewall rule that looks at who asks: an owner match in `iptables -S OUTPUT`, \
+                     or `meta skuid` in `nft list ruleset`",
+                    asked.who
+                ),
+                VERIFY_AS_KEYS_USER,
+            );
+        }
+        let text = match self {
+            Self::Refused | Self::RefusedOrNoRoute => {
+                "Delete the rule that rejects connections to 169.254.169.254 (`nft list ruleset`, `iptables -S OUTPUT`), \
+                 or what leads them elsewhere (`ip route get 169.254.169.254`, `ip addr show`)"
+            }
+            Self::TimedOut => {
+                "Delete the rule that drops packets to 169.254.169.254 (`nft list ruleset`, `iptables -S OUTPUT`), or take \
+                 the address out of the VPN that swallows it (`ip route get 169.254.169.254`); for sshd in a container raise \
+                 `HttpPutResponseHopLimit` to 2"
+            }
+            Self::NoRoute => {
+                "Give 169.254.169.254 its route over the primary network interface back: `ip route get 169.254.169.254` and \
+                 `ip rule` show what leads it elsewhere"
+            }
+            Self::Broken => {
+                "Stop what stands between this instance and 169.254.169.254, mostly a metadata proxy: `ip addr show`, \
+                 `iptables -t nat -S` and `nft list ruleset` show it"
+            }
+        };
+        Remedy::by_hand(text, VERIFY)
+    }
+}
+
+const VERIFY_AS_KEYS_USER: &str = "runuser -u ec2-instance-connect -- curl -sS -m 1 -o /dev/null -w '%{http_code}' -X PUT \
+     -H 'X-aws-ec2-metadata-token-ttl-seconds: 5' http://169.254.169.254/latest/api/token";
+
+/// Source: EC2 User Guide, "Access instance metadata for an EC2 instance", its table of response codes.
+fn refusal(status: u16, asked: Asked<'_>) -> (&'static str, Remedy) {
+    let (words, text) = match status {
+        _ if asked.root_was_answered => (
+            "root is answered, so something on the instance looks at who asks",
+            "Let the keys user pass the metadata proxy on this instance: `iptables -t nat -S OUTPUT` and `nft list ruleset` show \
+             where requests are sent",
+        ),
+        403 => (
+            "the metadata endpoint of this instance is switched off",
+            "Switch it on from anywhere with `aws ec2 modify-instance-metadata-options --http-endpoint enabled` for this instance; \
+             it takes effect within seconds and needs no restart",
+        ),
+        401 => (
+            "the token was not taken",
+            "Find what changes requests to 169.254.169.254 on their way: a metadata proxy, or a rule in `iptables -t nat -S`",
+        ),
+        404 => (
+            "what answers there does not look like EC2's metadata service",
+            "Stop the program that answers at 169.254.169.254 instead of EC2: a metadata proxy for containers, or one for another \
+             cloud (`ip addr show`, `iptables -t nat -S`)",
+        ),
+        503 => (
+            "too many requests are sent to it",
+            "Find the program on this instance that floods the metadata service (`ss -tnp dst 169.254.169.254`) and let it keep \
+             what it was told",
+        ),
+        _ => (
+            "the keys command takes 200 alone",
+            "Find what answers at 169.254.169.254 instead of EC2: `ip route get 169.254.169.254` and `iptables -t nat -S` show the way",
+        ),
+    };
+    let verify = if asked.root_was_answered { VERIFY_AS_KEYS_USER } else { VERIFY };
+    (words, Remedy::by_hand(text, verify))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_for_silence_are_told_from_words_for_not_having_looked() {
+        for (reason, silence) in [
+            ("Connection refused (os error 111)", Some(Silence::Refused)),
+            ("connection refused or no route to host", Some(Silence::RefusedOrNoRoute)),
+            ("the server closed without an answer", Some(Silence::Broken)),
+            ("timed out after 1 s", Some(Silence::TimedOut)),
+            ("connection timed out", Some(Silence::TimedOut)),
+            ("deadline has elapsed", Some(Silence::TimedOut)),
+            ("No route to host (os error 113)", Some(Silence::NoRoute)),
+            ("Network is unreachable (os error 101)", Some(Silence::NoRoute)),
+            ("connection reset by peer", Some(Silence::Broken)),
+            ("no HTTP answer: invalid HTTP version parsed", Some(Silence::Broken)),
+            ("become ec2-instance-connect: timed out after 6 s", None),
+            ("permission denied: cannot become `ec2-instance-connect`", None),
+            ("not running as root", None),
+            ("", None),
+        ] {
+            assert_eq!(Silence::of(reason), silence, "{reason}");
+        }
+    }
+}

@@ -1,0 +1,149 @@
+use std::cmp::Ordering;
+
+use eic_doctor_proto::{Attempt, Command, Finding, Remedy, Verdict, check};
+
+use crate::checks::{platform, version};
+use crate::facts::{OsFacts, PackageManager};
+
+check! {
+    /// The installed package is new enough to ask the metadata service with a token (IMDSv2): 1.1.12 or later.
+    ///
+    /// ## Why it matters
+    /// Releases before 1.1.12 ask the instance metadata service without a token. As long as the instance's `HttpTokens` is
+    /// `optional` that works; once it is `required`, as it is by default for many images and accounts, each request is answered
+    /// with 401 and the keys command ends with status 22. Whether tokens are required is AWS's side of the matter, so here an old
+    /// release is a warning.
+    ///
+    /// Two more releases matter on newer systems: 1.1.13 checks the service domain, and 1.1.17 works with OpenSSL 3 (Amazon Linux
+    /// 2023, Ubuntu 22.04, RHEL 9); distributions have carried that change back to lower numbers, so it is not judged by number.
+    /// The packages `ec2-instance-connect` and `ec2-instance-connect-selinux` belong together; pairs of different releases have
+    /// failed with status 22.
+    ///
+    /// ## How to look by hand
+    /// On the instance: `dpkg -s ec2-instance-connect` or `rpm -q ec2-instance-connect ec2-instance-connect-selinux`. dpkg's
+    /// `1.1.14+dfsg1` and rpm's `1.1-14` are the same release. Without a login:
+    /// `aws ssm list-inventory-entries --instance-id i-… --type-name AWS:Application`, if inventory is collected.
+    ///
+    /// ## How to mend
+    /// Upgrade the package: `apt-get install --only-upgrade ec2-instance-connect`, `yum update ec2-instance-connect` or
+    /// `dnf upgrade ec2-instance-connect`. Until then `aws ec2 modify-instance-metadata-options --http-tokens optional` lets the
+    /// old release ask.
+    ///
+    /// ## References
+    /// - EC2 User Guide: "Install EC2 Instance Connect on your EC2 instances"
+    /// - EC2 User Guide: "Configure the Instance Metadata Service options"
+    /// - The change log in aws/aws-ec2-instance-connect-config
+    pub static CHECK: OsFacts = {
+        id: "os.package.version",
+        title: "the package asks IMDS with a token",
+        needs: ["os.package.installed"],
+        runbook: ["CheckEICPackageInstallation"],
+        required: false,
+        judge: judge,
+    }
+}
+
+fn judge(facts: &OsFacts, _attempt: &Attempt) -> Result<Verdict, Verdict> {
+    let Some(package) = facts.package.ec2_instance_connect.present("the package database")? else {
+        return Ok(Verdict::not_applicable("the keys command came without a package, so there is no version"));
+    };
+    let at = match platform::manager(facts) {
+        Some(PackageManager::Dpkg) => "/var/lib/dpkg/status",
+        _ => "rpm -q ec2-instance-connect",
+    };
+    let seen = format!("ec2-instance-connect {}", package.version);
+    let Some(release) = version::release(package.version.raw()) else {
+        return Err(Verdict::unknown(format!(
+            "the package's version `{}` does not begin with a number",
+            package.version
+        )));
+    };
+    if version::compare(&release, version::FIRST_WITH_IMDSV2) == Ordering::Less {
+        let why = format!(
+            "ec2-instance-connect {} asks IMDS without a token, which 1.1.12 was the first to have",
+            package.version
+        );
+        return Ok(Verdict::warn(Finding::new(why, upgrade(facts)).seen(seen, at)));
+    }
+    let selinux = facts.package.selinux.known();
+    if let Some(selinux) = selinux
+        && version::release(selinux.version.raw())
+            .is_some_and(|other| version::compare(&release, &other) != Ordering::Equal)
+    {
+        let why = format!(
+            "ec2-instance-connect is {} and ec2-instance-connect-selinux {}; such pairs have failed",
+            package.version, selinux.version
+        );
+        let other = format!("ec2-instance-connect-selinux {}", selinux.version);
+        return Ok(Verdict::warn(Finding::new(why, upgrade(facts)).seen(seen, at).seen(other, at)));
+    }
+    Ok(Verdict::ok(seen, at))
+}
+
+fn upgrade(facts: &OsFacts) -> Remedy {
+    let is_amazon_linux_2 =
+        || facts.system.os_release.known().is_some_and(|os| os.id.raw() == "amzn" && os.version_id.raw() == "2");
+    let names = ["ec2-instance-connect", "ec2-instance-connect-selinux"];
+    let text = "Upgrade the package, as root on the instance";
+    match platform::manager(facts) {
+        Some(PackageManager::Dpkg) => {
+            let refresh = Command::new("apt-get").arg("update");
+            let install = Command::new("apt-get").args(["install", "--only-upgrade", "-y", "ec2-instance-connect"]);
+            Remedy::by_command(text, &refresh.and(install), "dpkg -s ec2-instance-connect")
+        }
+        Some(PackageManager::Rpm) if is_amazon_linux_2() => Remedy::by_command(
+            text,
+            &Command::new("yum").args(["update", "-y"]).args(names),
+            "rpm -q ec2-instance-connect",
+        ),
+        Some(PackageManager::Rpm) => Remedy::by_command(
+            text,
+            &Command::new("dnf").args(["upgrade", "-y"]).args(names),
+            "rpm -q ec2-instance-connect",
+        ),
+        None => Remedy::by_hand(
+            "Upgrade ec2-instance-connect by this system's package manager",
+            "The version is 1.1.12 or later",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use eic_doctor_proto::Fact;
+
+    use crate::checks::healthy::{self, World, changes};
+
+    fn with_version(world: World, version: &str) -> Vec<String> {
+        changes(world, |facts, _| {
+            let Fact::Known(package) = &mut facts.package.ec2_instance_connect else { panic!("no package") };
+            package.version = version.into();
+            facts.package.selinux = Fact::Absent;
+        })
+    }
+
+    #[test]
+    fn the_first_release_with_tokens_is_enough_in_either_spelling() {
+        for (version, changed) in [
+            ("1.1.11-0ubuntu1", &["os.package.version warn"][..]),
+            ("1.1.9+dfsg1-0ubuntu3~18.04.1", &["os.package.version warn"]),
+            ("1.1.12+dfsg1-0ubuntu3", &[]),
+            ("1.1.14-0ubuntu1.1", &[]),
+            ("1.1.19", &[]),
+            ("unknown", &["os.package.version unknown"]),
+        ] {
+            assert_eq!(with_version(healthy::ubuntu_2204(), version), changed, "{version}");
+        }
+        assert_eq!(with_version(healthy::al2(), "1.1-11.amzn2"), ["os.package.version warn"]);
+        assert_eq!(with_version(healthy::al2(), "1.1-12.amzn2"), [""; 0]);
+    }
+
+    #[test]
+    fn a_mixed_pair_of_packages_is_a_warning() {
+        let changed = changes(healthy::al2(), |facts, _| {
+            let Fact::Known(package) = &mut facts.package.ec2_instance_connect else { panic!("no package") };
+            package.version = "1.1-14.amzn2".into();
+        });
+        assert_eq!(changed, ["os.package.version warn"]);
+    }
+}

@@ -1,0 +1,229 @@
+//! Why a running sshd does not ask EC2 Instance Connect, and what mends each reason.
+
+use eic_doctor_proto::{Command, Evidence, Fact, Remedy};
+
+use crate::checks::keys_command::{self, Wired};
+use crate::checks::platform;
+use crate::facts::{ConfiguredLine, DropIn, OsFacts, Unit};
+
+const CONFIG: &str = "/etc/ssh/sshd_config";
+
+pub enum Reason {
+    /// The options say it, the effective configuration does not: only `Match` beats `-o`. Or an earlier line in the files.
+    Outvoted {
+        by: Vec<ConfiguredLine>,
+        is_match: bool,
+    },
+    NotRestarted {
+        pid: u32,
+        unit: String,
+    },
+    NotReloaded {
+        unit: String,
+        drop_in: String,
+    },
+    Overridden {
+        by: String,
+    },
+    SocketPerConnection {
+        socket: String,
+    },
+    /// The package's silent rule: it configures nothing where somebody else has.
+    LeftAlone {
+        because_of: String,
+    },
+    NotConfigured,
+}
+
+impl Reason {
+    /// The first that the facts show.
+    pub fn of(facts: &OsFacts) -> Self {
+        let configured = facts.sshd.configured.known().map_or(&[][..], Vec::as_slice);
+        let others = || -> Vec<ConfiguredLine> { configured.iter().filter(|line| is_other(line)).cloned().collect() };
+        if runs_with_it(facts) {
+            return Self::Outvoted { by: others(), is_match: true };
+        }
+        if let Some(socket) = socket_per_connection(facts) {
+            return Self::SocketPerConnection { socket };
+        }
+        if let Some(reason) = facts.sshd.unit.known().and_then(|unit| Self::of_unit(facts, unit)) {
+            return reason;
+        }
+        if configured.iter().any(is_own) {
+            return Self::Outvoted { by: others(), is_match: false };
+        }
+        // Only this one file is looked at by the package's maintainer scripts.
+        match configured.iter().find(|line| line.file.raw() == CONFIG) {
+            Some(line) => Self::LeftAlone { because_of: format!("{}:{}", line.file, line.line) },
+            None => Self::NotConfigured,
+        }
+    }
+
+    /// sshd's own options name the keys command, but each connection gets an sshd without them.
+    pub fn of_what_passes_by_the_unit(facts: &OsFacts) -> Option<Self> {
+        let configured = facts.sshd.configured.known()?;
+        let socket = socket_per_connection(facts)?;
+        (!configured.iter().any(is_own)).then_some(Self::SocketPerConnection { socket })
+    }
+
+    fn of_unit(facts: &OsFacts, unit: &Unit) -> Option<Self> {
+        let name = unit.name.to_string();
+        if unit.exec_start.iter().any(|word| keys_command::mentions(word.raw())) {
+            let pid = facts.sshd.process.known()?.pid;
+            return Some(Self::NotRestarted { pid, unit: name });
+        }
+        let starts: Vec<&DropIn> = unit.drop_ins.iter().filter(|drop_in| starts_sshd(drop_in)).collect();
+        let last = starts.last()?;
+        let own = starts.iter().rfind(|drop_in| is_own_drop_in(drop_in));
+        match own {
+            Some(own) if is_own_drop_in(last) => (unit.need_daemon_reload == Fact::Known(true))
+                .then(|| Self::NotReloaded { unit: name, drop_in: own.path.to_string() }),
+            Some(_) => Some(Self::Overridden { by: last.path.to_string() }),
+            // Of the folders of drop-ins the package looks at the vendor's alone.
+            None if last.path.raw().starts_with("/lib/") || last.path.raw().starts_with("/usr/lib/") => {
+                Some(Self::LeftAlone { because_of: last.path.to_string() })
+            }
+            None => None,
+        }
+    }
+
+    pub fn words(&self) -> String {
+        match self {
+            Self::Outvoted { by, is_match } => {
+                let what = if *is_match { "a `Match` block sets" } else { "an earlier line or a `Match` block sets" };
+                match places(by) {
+                    places if places.is_empty() => format!("{what} another value"),
+                    places => format!("{what} another value ({places})"),
+                }
+            }
+            Self::NotRestarted { pid, unit } => {
+                format!("{unit} would start it so, but the running one (pid {pid}) was started otherwise")
+            }
+            Self::NotReloaded { unit, drop_in } => format!("`{drop_in}` says so, but {unit} was not reloaded since"),
+            Self::Overridden { by } => format!("`{by}` starts sshd its own way and overrides the package's drop-in"),
+            Self::SocketPerConnection { socket } => format!(
+                "{socket} starts an sshd of its own for each connection (Accept=yes), to which the package's drop-in does not apply"
+            ),
+            Self::LeftAlone { because_of } => format!("the package left sshd alone because of {because_of}"),
+            Self::NotConfigured => "nothing in its options or files names a keys command".to_owned(),
+        }
+    }
+
+    pub fn evidence(&self) -> Vec<Evidence> {
+        match self {
+            Self::Outvoted { by, .. } => by
+                .iter()
+                .map(|line| Evidence::new(line.text.raw().trim(), format!("{}:{}", line.file, line.line)))
+                .collect(),
+            Self::Overridden { by: path } | Self::NotReloaded { drop_in: path, .. } => {
+                vec![Evidence::new("ExecStart of its own", path)]
+            }
+            Self::NotRestarted { pid, .. } => {
+                vec![Evidence::new("no AuthorizedKeysCommand among its options", format!("/proc/{pid}/cmdline"))]
+            }
+            Self::SocketPerConnection { socket } => vec![Evidence::new("Accept=yes", socket)],
+            Self::LeftAlone { because_of } => vec![Evidence::new("somebody else's setting", because_of)],
+            Self::NotConfigured => Vec::new(),
+        }
+    }
+}
+
+pub fn remedy(facts: &OsFacts, reason: &Reason, verify: &str) -> Remedy {
+    let unit = platform::unit(facts);
+    let systemctl = |verb: &str| Command::new("systemctl").args([verb, unit]);
+    // Without a running sshd Debian has no `/run/sshd`, and `sshd -t` refuses for that alone; nor is there anything to reload.
+    let then_reload = |command: Command| match &facts.sshd.process {
+        Fact::Known(_) => command.and(Command::new("sshd").arg("-t")).and(systemctl("try-reload-or-restart")),
+        Fact::Absent | Fact::Unreadable(_) | Fact::NotGathered => command.and(systemctl("try-reload-or-restart")),
+    };
+    match reason {
+        Reason::NotRestarted { .. } => Remedy::by_command(
+            "Restart sshd, as root on the instance; open sessions stay",
+            &systemctl("restart"),
+            verify,
+        ),
+        Reason::NotReloaded { .. } => Remedy::by_command(
+            "Let systemd read the drop-in and restart sshd, as root on the instance; open sessions stay",
+            &Command::new("systemctl").arg("daemon-reload").and(systemctl("restart")),
+            verify,
+        ),
+        Reason::Outvoted { by, .. } => {
+            let text = "Take the other value out, as root on the instance";
+            match by.as_slice() {
+                [line] if keys_command::is_plain(line.file.raw()) => {
+                    let sed = Command::new("sed").args(["-i.bak".to_owned(), format!("{}s/^/#/", line.line)]);
+                    Remedy::by_command(text, &then_reload(sed.arg(line.file.raw())), verify)
+                }
+                _ => Remedy::by_hand(
+                    format!("{text}: look for AuthorizedKeysCommand in `{CONFIG}` and what it includes"),
+                    verify,
+                ),
+            }
+        }
+        Reason::Overridden { .. }
+        | Reason::SocketPerConnection { .. }
+        | Reason::LeftAlone { .. }
+        | Reason::NotConfigured => {
+            // What is written first holds, and a file holds for every way in which sshd is started.
+            let text = format!("Name the keys command before everything else in `{CONFIG}`, as root on the instance");
+            let program = keys_command::program(facts).filter(|program| keys_command::is_plain(program));
+            match program {
+                Some(program) => {
+                    let sed = Command::new("sed")
+                        .args([
+                            "-i.bak".to_owned(),
+                            "-e".to_owned(),
+                            format!("1i AuthorizedKeysCommand {program} %u %f"),
+                        ])
+                        .args(["-e", "1i AuthorizedKeysCommandUser ec2-instance-connect", CONFIG]);
+                    Remedy::by_command(text, &then_reload(sed), verify)
+                }
+                None => Remedy::by_hand(text, verify),
+            }
+        }
+    }
+}
+
+fn runs_with_it(facts: &OsFacts) -> bool {
+    facts.sshd.process.known().is_some_and(|process| {
+        process.options.iter().any(|option| {
+            option.keyword.raw() == "authorizedkeyscommand"
+                && matches!(keys_command::read(option.value.raw()), Wired::Own { .. })
+        })
+    })
+}
+
+fn socket_per_connection(facts: &OsFacts) -> Option<String> {
+    let socket = facts.sshd.socket.known()?;
+    let is_so = socket.active_state.raw() == "active" && socket.accept == Fact::Known(true);
+    is_so.then(|| socket.name.to_string())
+}
+
+fn starts_sshd(drop_in: &DropIn) -> bool {
+    drop_in.exec_start.known().is_some_and(|lines| !lines.is_empty())
+}
+
+fn is_own_drop_in(drop_in: &DropIn) -> bool {
+    drop_in.exec_start.known().is_some_and(|lines| lines.iter().any(|line| keys_command::mentions(line.raw())))
+}
+
+fn is_own(line: &ConfiguredLine) -> bool {
+    value(line).is_some_and(|value| matches!(keys_command::read(&value), Wired::Own { .. }))
+}
+
+fn is_other(line: &ConfiguredLine) -> bool {
+    value(line).is_some_and(|value| !matches!(keys_command::read(&value), Wired::Own { .. }))
+}
+
+/// The value of a line `AuthorizedKeysCommand value` or `AuthorizedKeysCommand=value`; `None` for the other keywords.
+fn value(line: &ConfiguredLine) -> Option<String> {
+    let text = line.text.raw().trim();
+    let (keyword, value) = text.split_once(|c: char| c.is_whitespace() || c == '=')?;
+    keyword
+        .eq_ignore_ascii_case("AuthorizedKeysCommand")
+        .then(|| value.trim_start_matches(|c: char| c.is_whitespace() || c == '=').to_owned())
+}
+
+fn places(lines: &[ConfiguredLine]) -> String {
+    lines.iter().map(|line| format!("{}:{}", line.file, line.line)).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,201 @@
+use eic_doctor_proto::{Attempt, Command, Fact, Finding, Remedy, Verdict, check};
+
+use crate::checks::platform;
+use crate::facts::{OsFacts, SocketUnit, Unit};
+
+check! {
+    /// sshd runs, or systemd listens for it and starts it at the first connection.
+    ///
+    /// ## Why it matters
+    /// Without a listener the client sees `Connection refused`, after all of AWS's side has gone well. sshd is called `ssh.service` on
+    /// Debian and Ubuntu and `sshd.service` elsewhere; since Ubuntu 22.10 `ssh.socket` listens and sshd may not run at all until
+    /// somebody connects, which is as it should be. sshd does not start with a broken configuration: a keys command without
+    /// `AuthorizedKeysCommandUser`, an unknown keyword after an upgrade, a host key that is missing or readable by others, a
+    /// full disk, a port that is taken.
+    ///
+    /// ## How to look by hand
+    /// Without a login: `aws ec2 get-console-output --instance-id i-… --latest` shows failed units during boot. On the instance, by
+    /// Session Manager or the EC2 serial console:
+    ///
+    /// ```text
+    /// systemctl status ssh.service sshd.service ssh.socket sshd.socket
+    /// journalctl -b -u ssh.service -u sshd.service -n 50
+    /// sshd -t
+    /// ss -ltnp
+    /// ```
+    ///
+    /// ## How to mend
+    /// `sshd -t` names the file and line of a broken configuration; mend that, then `systemctl start` the unit. A masked unit needs
+    /// `systemctl unmask` first. Where no login is left, stop the instance and mend the file on its volume from another instance,
+    /// or run the commands by Run Command (`AWS-RunShellScript`).
+    ///
+    /// ## References
+    /// - sshd(8), sshd_config(5)
+    /// - systemctl(1)
+    /// - EC2 User Guide: "EC2 Serial Console for instances"
+    pub static CHECK: OsFacts = {
+        id: "os.sshd.running",
+        title: "sshd is running",
+        needs: [],
+        runbook: ["CheckSSHConfigFromOs"],
+        judge: judge,
+    }
+}
+
+fn judge(facts: &OsFacts, _attempt: &Attempt) -> Result<Verdict, Verdict> {
+    let sshd = &facts.sshd;
+    if let Fact::Known(process) = &sshd.process {
+        let at = format!("/proc/{}/cmdline", process.pid);
+        return Ok(Verdict::ok(process.command_line.to_string(), at));
+    }
+    if let Fact::Known(socket) = &sshd.socket
+        && socket.active_state.raw() == "active"
+    {
+        let seen = format!("{} is active and starts sshd at the first connection", socket.name);
+        return Ok(Verdict::ok(seen, "systemctl show"));
+    }
+    sshd.process.present("sshd's process")?;
+    let socket = sshd.socket.present("sshd's socket unit")?;
+    let finding = match &sshd.unit {
+        Fact::Known(unit) => stopped(facts, unit, socket),
+        Fact::Absent | Fact::Unreadable(_) | Fact::NotGathered => nowhere(facts),
+    };
+    Ok(Verdict::fail(finding))
+}
+
+fn stopped(facts: &OsFacts, unit: &Unit, socket: Option<&SocketUnit>) -> Finding {
+    let name = match socket.map(|socket| socket.name.raw()) {
+        Some("ssh.socket") => "ssh.socket",
+        Some("sshd.socket") => "sshd.socket",
+        _ => platform::unit(facts),
+    };
+    let start = Command::new("systemctl").args(["start", name]);
+    let verify = Command::new("systemctl").args(["is-active", name]).to_string();
+    let (why, remedy) = match (unit.load_state.raw(), unit.active_state.raw()) {
+        ("masked", _) => (
+            format!("sshd does not run: {name} is masked"),
+            Remedy::by_command(
+                "Unmask the unit and start it, as root on the instance",
+                &Command::new("systemctl").args(["unmask", name]).and(start),
+                verify,
+            ),
+        ),
+        (_, "failed") => (
+            format!("sshd does not run: {name} failed"),
+            Remedy::by_command(
+                format!(
+                    "Mend what `sshd -t` and `journalctl -u {name} -n 50` name, then start sshd again, as root on the instance"
+                ),
+                &Command::new("systemctl").args(["restart", name]),
+                verify,
+            ),
+        ),
+        (_, state) => (
+            format!("sshd does not run: {name} is {state}"),
+            Remedy::by_command("Start sshd, as root on the instance", &start, verify),
+        ),
+    };
+    let states = format!("{}: {}, {} ({})", unit.name, unit.load_state, unit.active_state, unit.sub_state);
+    Finding::new(why, remedy).seen("no process of sshd listens", "/proc").seen(states, "systemctl show")
+}
+
+fn nowhere(facts: &OsFacts) -> Finding {
+    let unit_is_absent = facts.sshd.unit == Fact::Absent;
+    let name = platform::unit(facts);
+    let verify = Command::new("systemctl").args(["is-active", name]).to_string();
+    let (why, remedy) = match platform::install_sshd(facts) {
+        Some(command) if unit_is_absent => (
+            "sshd does not run, and systemd knows no unit of it",
+            Remedy::by_command("Install an OpenSSH server, as root on the instance", &command, verify),
+        ),
+        _ => (
+            "sshd does not run",
+            Remedy::by_command(
+                "Start sshd, as root on the instance",
+                &Command::new("systemctl").args(["start", name]),
+                verify,
+            ),
+        ),
+    };
+    Finding::new(why, remedy).seen("no process of sshd listens", "/proc")
+}
+
+#[cfg(test)]
+mod tests {
+    use eic_doctor_proto::{Fact, Verdict};
+
+    use super::judge;
+    use crate::checks::healthy::{self, World, changes};
+    use crate::facts::{OsFacts, SocketUnit};
+
+    const BLOCKED: [&str; 3] = [
+        "os.sshd.port blocked",
+        "os.sshd.authorized-keys-command blocked",
+        "os.sshd.authorized-keys-command-user blocked",
+    ];
+
+    fn stop(facts: &mut OsFacts, load_state: &str, active_state: &str) {
+        facts.sshd.process = Fact::Absent;
+        let Fact::Known(unit) = &mut facts.sshd.unit else { panic!("no unit") };
+        unit.load_state = load_state.into();
+        unit.active_state = active_state.into();
+    }
+
+    fn command(mut world: World, change: impl Fn(&mut OsFacts)) -> Option<String> {
+        change(&mut world.facts);
+        let Ok(Verdict::Fail(finding)) = judge(&world.facts, &world.attempt) else { panic!("no failure") };
+        finding.remedy.command
+    }
+
+    #[test]
+    fn a_stopped_sshd_is_one_failure_and_what_asks_it_is_blocked() {
+        let changed = changes(healthy::al2(), |facts, _| stop(facts, "loaded", "inactive"));
+        let mut expected = vec!["os.sshd.running fail"];
+        expected.extend(BLOCKED);
+        assert_eq!(changed, expected);
+    }
+
+    #[test]
+    fn the_remedy_speaks_of_this_systems_unit_and_state() {
+        let inactive = |facts: &mut OsFacts| stop(facts, "loaded", "inactive");
+        assert_eq!(command(healthy::ubuntu_2204(), inactive).as_deref(), Some("systemctl start ssh.service"));
+        assert_eq!(command(healthy::al2(), inactive).as_deref(), Some("systemctl start sshd.service"));
+        let failed = |facts: &mut OsFacts| stop(facts, "loaded", "failed");
+        assert_eq!(command(healthy::al2(), failed).as_deref(), Some("systemctl restart sshd.service"));
+        let masked = |facts: &mut OsFacts| stop(facts, "masked", "inactive");
+        assert_eq!(
+            command(healthy::al2(), masked).as_deref(),
+            Some("systemctl unmask sshd.service && systemctl start sshd.service")
+        );
+        let absent = |facts: &mut OsFacts| {
+            facts.sshd.process = Fact::Absent;
+            facts.sshd.unit = Fact::Absent;
+        };
+        assert_eq!(command(healthy::al2(), absent).as_deref(), Some("yum install -y openssh-server"));
+    }
+
+    #[test]
+    fn a_socket_that_starts_sshd_at_the_first_connection_is_enough() {
+        let changed = changes(healthy::ubuntu_2404(), |facts, _| stop(facts, "loaded", "inactive"));
+        assert_eq!(changed, [""; 0]);
+    }
+
+    #[test]
+    fn a_socket_that_is_down_is_what_must_be_started() {
+        let down = |facts: &mut OsFacts| {
+            stop(facts, "loaded", "inactive");
+            let Fact::Known(SocketUnit { active_state, .. }) = &mut facts.sshd.socket else { panic!("no socket") };
+            *active_state = "inactive".into();
+        };
+        assert_eq!(command(healthy::ubuntu_2404(), down).as_deref(), Some("systemctl start ssh.socket"));
+    }
+
+    #[test]
+    fn no_process_and_no_sight_of_the_socket_is_unknown() {
+        let changed = changes(healthy::al2(), |facts, _| {
+            facts.sshd.process = Fact::Absent;
+            facts.sshd.socket = Fact::NotGathered;
+        });
+        assert_eq!(changed, ["os.sshd.running unknown"]);
+    }
+}

@@ -25,7 +25,7 @@ impl Remedy {
     pub fn by_command(text: impl AsRef<str>, command: &Command, verify: impl AsRef<str>) -> Self {
         Self {
             text: visible(text.as_ref()).into_owned(),
-            command: Some(command.to_string()),
+            command: Some(visible(&command.to_string()).into_owned()),
             verify: visible(verify.as_ref()).into_owned(),
         }
     }

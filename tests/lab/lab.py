@@ -70,7 +70,7 @@ def parser() -> argparse.ArgumentParser:
     ssh_command = add("ssh", ssh, "push a key through SendSSHPublicKey, then ssh into an instance from the client's network")
     ssh_command.add_argument("instance_id")
     ssh_command.add_argument("user", nargs="?")
-    fault_command = add("fault", fault, "break one thing of an instance; without a name: `faults`")
+    fault_command = add("fault", fault, "break one thing of an instance; `faults` lists what")
     fault_command.add_argument("instance_id")
     fault_command.add_argument("name")
     add("faults", list_faults, "list what can be broken")

@@ -149,6 +149,11 @@ class OneInstance(unittest.TestCase):
         listed = self.ssm.list_command_invocations(CommandId=answer["CommandId"], Details=True)["CommandInvocations"][0]
         self.assertEqual(len(listed["CommandPlugins"][0]["Output"]), 2500)
 
+    def test_an_answer_can_be_cut_without_a_mark(self) -> None:
+        running.ask("POST", f"/instance/{self.id}/node", {"command_cut": 5})
+        self.addCleanup(running.ask, "POST", f"/instance/{self.id}/node", {"command_cut": None})
+        self.assertEqual(self.run_command("echo 0123456789")["StandardOutputContent"], "01234")
+
     def test_a_command_that_takes_too_long_is_timed_out(self) -> None:
         answer = self.run_command("sleep 30", executionTimeout=["1"])
         self.assertEqual((answer["Status"], answer["StatusDetails"]), ("TimedOut", "ExecutionTimedOut"))

@@ -133,7 +133,7 @@ def amend_routes() -> None:
 
 
 def amend_instances() -> None:
-    """`Platform` is only ever `windows`; `PlatformDetails` and the primary IPv6 address are at the top level."""
+    """`Platform` is only ever `windows`; `PlatformDetails`, `Operator` and the primary IPv6 address are there."""
 
     def platform(self: Instance) -> str | None:
         return "windows" if (self.__dict__.get("_image_platform") or "").lower() == "windows" else None
@@ -148,6 +148,8 @@ def amend_instances() -> None:
     Instance.platform = property(platform, set_platform)
     Instance.platform_details = property(lambda self: "Windows" if self.platform else "Linux/UNIX")
     Instance.usage_operation = property(lambda self: "RunInstances:0002" if self.platform else "RunInstances")
+    # EC2 tells of every instance whether an AWS service manages it.
+    Instance.operator = {"Managed": False}
     Instance.ipv6_address = property(ipv6_address)
 
 

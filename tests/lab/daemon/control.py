@@ -93,8 +93,10 @@ class Handler(BaseHTTPRequestHandler):
             return 200, {} if answer is None else answer
         except Unknown as unknown:
             return 404, {"error": str(unknown)}
-        except (ValueError, KeyError) as bad:
-            return 400, {"error": f"{type(bad).__name__}: {bad}"}
+        except ValueError as bad:
+            return 400, {"error": str(bad)}
+        except KeyError as missing:
+            return 400, {"error": f"the order lacks {missing}"}
         except Exception as problem:
             traceback.print_exc(file=sys.stderr)
             return 500, {"error": f"{type(problem).__name__}: {problem}"}

@@ -55,14 +55,14 @@ def _signals() -> int:
 
 
 def _wait(wake: int, until_eof: bool) -> None:
-    selector = selectors.DefaultSelector()
+    # Not epoll: it takes neither /dev/null nor a file for standard input.
+    selector = selectors.PollSelector()
     selector.register(wake, selectors.EVENT_READ)
     if until_eof:
         selector.register(sys.stdin.fileno(), selectors.EVENT_READ)
     while True:
         for key, _ in selector.select():
             if key.fd == wake:
-                # SIGCHLD and its like do not come here: only signals with a handler are written.
                 return
             if not os.read(key.fd, 4096):
                 return

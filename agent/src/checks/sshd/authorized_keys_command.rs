@@ -178,6 +178,18 @@ mod tests {
     }
 
     #[test]
+    fn a_new_drop_in_that_systemd_has_not_seen_needs_a_reload_too() {
+        let finding = finding(healthy::debian_12(), |facts| {
+            unstarted(facts);
+            let Fact::Known(unit) = &mut facts.sshd.unit else { panic!("no unit") };
+            unit.exec_start = vec!["/usr/sbin/sshd".into(), "-D".into()];
+            unit.drop_ins.clear();
+            unit.need_daemon_reload = Fact::Known(true);
+        });
+        assert!(finding.why.ends_with("ssh.service changed on disk and was not reloaded since"), "{}", finding.why);
+    }
+
+    #[test]
     fn a_match_block_beats_the_options_and_its_line_is_named() {
         let finding = finding(healthy::ubuntu_2204(), |facts| {
             facts.sshd.configured =

@@ -20,7 +20,7 @@ pub enum Reason {
     },
     NotReloaded {
         unit: String,
-        drop_in: String,
+        drop_in: Option<String>,
     },
     Overridden {
         by: String,
@@ -72,18 +72,18 @@ impl Reason {
             let pid = facts.sshd.process.known()?.pid;
             return Some(Self::NotRestarted { pid, unit: name });
         }
+        let is_stale = unit.need_daemon_reload == Fact::Known(true);
         let starts: Vec<&DropIn> = unit.drop_ins.iter().filter(|drop_in| starts_sshd(drop_in)).collect();
-        let last = starts.last()?;
         let own = starts.iter().rfind(|drop_in| is_own_drop_in(drop_in));
-        match own {
-            Some(own) if is_own_drop_in(last) => (unit.need_daemon_reload == Fact::Known(true))
-                .then(|| Self::NotReloaded { unit: name, drop_in: own.path.to_string() }),
-            Some(_) => Some(Self::Overridden { by: last.path.to_string() }),
-            // Of the folders of drop-ins the package looks at the vendor's alone.
-            None if last.path.raw().starts_with("/lib/") || last.path.raw().starts_with("/usr/lib/") => {
-                Some(Self::LeftAlone { because_of: last.path.to_string() })
+        match (starts.last(), own) {
+            (Some(last), Some(own)) if is_own_drop_in(last) => {
+                is_stale.then(|| Self::NotReloaded { unit: name, drop_in: Some(own.path.to_string()) })
             }
-            None => None,
+            (Some(last), Some(_)) => Some(Self::Overridden { by: last.path.to_string() }),
+            // Of the folders of drop-ins the package looks at the vendor's alone.
+            (Some(last), None) if is_vendors(last) => Some(Self::LeftAlone { because_of: last.path.to_string() }),
+            // systemd lists a new drop-in only after a reload.
+            _ => is_stale.then_some(Self::NotReloaded { unit: name, drop_in: None }),
         }
     }
 
@@ -99,7 +99,10 @@ impl Reason {
             Self::NotRestarted { pid, unit } => {
                 format!("{unit} would start it so, but the running one (pid {pid}) was started otherwise")
             }
-            Self::NotReloaded { unit, drop_in } => format!("`{drop_in}` says so, but {unit} was not reloaded since"),
+            Self::NotReloaded { unit, drop_in: Some(drop_in) } => {
+                format!("`{drop_in}` says so, but {unit} was not reloaded since")
+            }
+            Self::NotReloaded { unit, drop_in: None } => format!("{unit} changed on disk and was not reloaded since"),
             Self::Overridden { by } => format!("`{by}` starts sshd its own way and overrides the package's drop-in"),
             Self::SocketPerConnection { socket } => format!(
                 "{socket} starts an sshd of its own for each connection (Accept=yes), to which the package's drop-in does not apply"
@@ -115,9 +118,10 @@ impl Reason {
                 .iter()
                 .map(|line| Evidence::new(line.text.raw().trim(), format!("{}:{}", line.file, line.line)))
                 .collect(),
-            Self::Overridden { by: path } | Self::NotReloaded { drop_in: path, .. } => {
+            Self::Overridden { by: path } | Self::NotReloaded { drop_in: Some(path), .. } => {
                 vec![Evidence::new("ExecStart of its own", path)]
             }
+            Self::NotReloaded { unit, drop_in: None } => vec![Evidence::new("NeedDaemonReload=yes", unit)],
             Self::NotRestarted { pid, .. } => {
                 vec![Evidence::new("no AuthorizedKeysCommand among its options", format!("/proc/{pid}/cmdline"))]
             }
@@ -143,7 +147,7 @@ pub fn remedy(facts: &OsFacts, reason: &Reason, verify: &str) -> Remedy {
             verify,
         ),
         Reason::NotReloaded { .. } => Remedy::by_command(
-            "Let systemd read the drop-in and restart sshd, as root on the instance; open sessions stay",
+            "Let systemd read the unit again and restart sshd, as root on the instance; open sessions stay",
             &Command::new("systemctl").arg("daemon-reload").and(systemctl("restart")),
             verify,
         ),
@@ -201,6 +205,10 @@ fn socket_per_connection(facts: &OsFacts) -> Option<String> {
 
 fn starts_sshd(drop_in: &DropIn) -> bool {
     drop_in.exec_start.known().is_some_and(|lines| !lines.is_empty())
+}
+
+fn is_vendors(drop_in: &DropIn) -> bool {
+    drop_in.path.raw().starts_with("/lib/") || drop_in.path.raw().starts_with("/usr/lib/")
 }
 
 fn is_own_drop_in(drop_in: &DropIn) -> bool {

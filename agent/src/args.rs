@@ -106,7 +106,7 @@ impl Args {
             Command::Check(check) => check.attempt.timeout,
             Command::Ssm(ssm) => ssm.attempt.timeout,
             // It has a limit of its own.
-            Command::ImdsView(_) => Duration::MAX,
+            Command::ImdsView(_) => Duration::from_secs(10),
         }
     }
 }

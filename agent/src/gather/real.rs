@@ -31,7 +31,8 @@ pub struct RealHost {
 impl RealHost {
     /// What is looked for after `budget` is unreadable for that reason.
     pub fn new(budget: Duration) -> Self {
-        Self { until: Instant::now() + budget, budget, is_late: AtomicBool::new(false) }
+        let now = Instant::now();
+        Self { until: now.checked_add(budget).unwrap_or(now), budget, is_late: AtomicBool::new(false) }
     }
 
     /// Something was not looked for because the time was up.

@@ -36,10 +36,18 @@ pub(super) fn gather_effective(
     // sshd gives `Match Host` the address itself as long as UseDNS is off, as it is by default.
     let specification =
         format!("user={},host={source},addr={source},laddr={local},lport={}", attempt.os_user, attempt.port);
-    let run = Run::new("sshd-T", program(&daemon), TIMEOUT).args(["-T", "-C", &specification]).args(arguments(&daemon));
-    match host.run(&run) {
+    let ask = |name, test: &str| {
+        let run = Run::new(name, program(&daemon), TIMEOUT).args([test, "-C", &specification]);
+        host.run(&run.args(arguments(&daemon)))
+    };
+    match ask("sshd-T", "-T") {
         Fact::Known(ran) if ran.status == Some(0) => Fact::Known(parse::parse_sshd_t(&ran.stdout).value),
-        Fact::Known(ran) => Fact::unreadable(ran.reason("`sshd -T`")),
+        // `-T` also wants host keys and /run/sshd, which is not there before the first connection to a socket unit. sshd 9.3 and newer
+        // print the same with `-G` and want neither.
+        Fact::Known(failed) => match ask("sshd-G", "-G") {
+            Fact::Known(ran) if ran.status == Some(0) => Fact::Known(parse::parse_sshd_t(&ran.stdout).value),
+            _ => Fact::unreadable(failed.reason("`sshd -T`")),
+        },
         Fact::Absent => Fact::unreadable(format!("there is no {}", program(&daemon))),
         Fact::Unreadable(Why { reason, .. }) => Fact::unreadable(format!("`sshd -T`: {reason}")),
         Fact::NotGathered => Fact::NotGathered,

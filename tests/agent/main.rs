@@ -1,0 +1,9 @@
+//! The agent's binary and library from outside: its command line, its recordings, its probe script, its pages.
+
+#![expect(clippy::unwrap_used, reason = "all of this is tests, helpers too")]
+
+mod cli;
+mod human;
+mod probe;
+mod recorded;
+mod worst;

@@ -4,6 +4,7 @@
 //! `render/` and `main` write to stdout or stderr.
 
 pub mod args;
+pub mod arn;
 pub mod checks;
 pub mod commands;
 pub mod facts;

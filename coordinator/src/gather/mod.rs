@@ -1,3 +1,21 @@
 //! The only I/O: AWS's APIs, the couriers of OS facts, and recorded worlds.
+//!
+//! [`run::gather`] asks everything that one attempt on one instance needs, two round trips deep. A call that fails costs its own
+//! facts, not the run.
 
+pub mod aws;
+mod budget;
+mod call_log;
+pub mod courier;
+mod identity;
+mod network;
+pub mod operations;
+mod own_address;
 pub mod recorded;
+mod refused;
+pub mod run;
+
+pub use budget::Budget;
+pub use call_log::{CallLog, LoggedCall};
+pub use own_address::{CHECKIP_URL, OwnAddressError, own_address};
+pub use refused::{Answer, Refused, RefusedKind, chain};

@@ -1,0 +1,134 @@
+//! Which instance, and which attempt to connect. The runbook's parameter names are aliases.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+use eic_doctor_proto::{Attempt, OsUser, Via};
+use ipnet::IpNet;
+
+use super::value;
+
+#[derive(Clone, Debug, Args)]
+pub struct InstanceArgs {
+    /// The instance, such as i-0123456789abcdef0
+    #[arg(value_name = "INSTANCE_ID", value_parser = value::instance_id)]
+    positional: Option<String>,
+    #[arg(
+        long = "instance-id",
+        alias = "InstanceId",
+        hide = true,
+        value_parser = value::instance_id,
+        conflicts_with = "positional"
+    )]
+    named: Option<String>,
+}
+
+impl InstanceArgs {
+    pub fn instance_id(&self) -> Option<&str> {
+        self.positional.as_deref().or(self.named.as_deref())
+    }
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "The attempt")]
+pub struct AttemptArgs {
+    /// The OS user to log in as
+    #[arg(long, value_name = "USER", default_value = "ec2-user", aliases = ["username", "Username"])]
+    os_user: OsUser,
+    /// ARN of the IAM role, user or assumed role that pushes the key; left out: the caller
+    #[arg(
+        long,
+        value_name = "ARN",
+        value_parser = value::principal,
+        aliases = ["ec2-instance-connect-role-or-user", "EC2InstanceConnectRoleOrUser"]
+    )]
+    principal: Option<String>,
+    /// A role to assume for every call of this run
+    #[arg(
+        long,
+        value_name = "ARN",
+        value_parser = value::role,
+        aliases = ["automation-assume-role", "AutomationAssumeRole"]
+    )]
+    pub assume_role: Option<String>,
+    /// The external id that the role's trust policy asks for
+    #[arg(long, value_name = "ID", requires = "assume_role")]
+    pub external_id: Option<String>,
+    /// The port that sshd should listen on
+    #[arg(
+        long,
+        value_name = "PORT",
+        default_value = "22",
+        value_parser = value::port,
+        aliases = ["ssh-port", "SSHPort"]
+    )]
+    port: u16,
+    /// The way: auto, browser, public, private or endpoint
+    #[arg(long, value_name = "WAY", default_value = "auto", aliases = ["source-network-type", "SourceNetworkType"])]
+    via: Via,
+    /// Where the connection comes from: a CIDR, an address, or `me` for this machine
+    #[arg(long, value_name = "CIDR", value_parser = value::source, aliases = ["source-ip-cidr", "SourceIpCIDR"])]
+    source: Option<Source>,
+    /// Which of the instance's addresses is dialled; left out: the one that the way implies
+    #[arg(long, value_name = "IP")]
+    address: Option<IpAddr>,
+    /// Who brings the facts of the operating system: auto, ssm, script, none, or an os.json
+    #[arg(long, value_name = "COURIER|FILE", default_value = "auto", value_parser = value::os_facts)]
+    pub os_facts: OsFactsFrom,
+}
+
+/// `--os-facts`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OsFactsFrom {
+    /// The agent through SSM Run Command, else the probe script.
+    Auto,
+    /// The agent through SSM Run Command only.
+    Ssm,
+    /// The probe script through SSM Run Command only.
+    Script,
+    None,
+    /// An `os.json`.
+    File(PathBuf),
+}
+
+/// `--source`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    Me,
+    Net(IpNet),
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum AttemptArgsError {
+    #[error(
+        "`--source` has no meaning with `--via browser`: the connection comes from the Region's own EC2 Instance Connect range"
+    )]
+    SourceOfBrowser,
+}
+
+impl AttemptArgs {
+    pub fn asks_for_own_address(&self) -> bool {
+        self.source == Some(Source::Me)
+    }
+
+    /// The attempt; `own` is this machine's address, where `--source me` asks for it.
+    pub fn attempt(&self, own: Option<IpAddr>) -> Result<Attempt, AttemptArgsError> {
+        if self.via == Via::Browser && self.source.is_some() {
+            return Err(AttemptArgsError::SourceOfBrowser);
+        }
+        let source = match self.source {
+            Some(Source::Net(net)) => Some(net),
+            Some(Source::Me) => own.map(IpNet::from),
+            None => None,
+        };
+        Ok(Attempt {
+            os_user: self.os_user.clone(),
+            principal: self.principal.clone(),
+            via: self.via,
+            source,
+            address: self.address,
+            port: self.port,
+        })
+    }
+}

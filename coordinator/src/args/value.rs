@@ -1,0 +1,180 @@
+//! Strict parsers of single values, one clear message each.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use eic_doctor_proto::visible;
+use ipnet::IpNet;
+
+use super::attempt::{OsFactsFrom, Source};
+use crate::arn::{Principal, PrincipalKind};
+
+pub(super) fn instance_id(text: &str) -> Result<String, String> {
+    let is_id = text.strip_prefix("i-").is_some_and(|digits| {
+        matches!(digits.len(), 8 | 17) && digits.chars().all(|c| c.is_ascii_digit() || ('a'..='f').contains(&c))
+    });
+    if is_id {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("`{}` is not an instance id: `i-` and 17 (or 8) lower-case hexadecimal digits", visible(text)))
+    }
+}
+
+/// `eu-west-1`, `us-gov-east-1`, `us-iso-west-1`, `eusc-de-east-1`.
+pub(super) fn region(text: &str) -> Result<String, String> {
+    let parts: Vec<&str> = text.split('-').collect();
+    let is_region = match parts.as_slice() {
+        [words @ .., number] if (2..=3).contains(&words.len()) => {
+            words
+                .iter()
+                .all(|word| (2..=12).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_lowercase()))
+                && (1..=2).contains(&number.len())
+                && number.bytes().all(|byte| byte.is_ascii_digit())
+        }
+        _ => false,
+    };
+    if is_region {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("`{}` is not the name of a Region, such as eu-west-1", visible(text)))
+    }
+}
+
+pub(super) fn principal(text: &str) -> Result<String, String> {
+    let principal: Principal = text.parse().map_err(|error: crate::arn::NotAPrincipal| error.to_string())?;
+    match principal.kind {
+        PrincipalKind::Root | PrincipalKind::FederatedUser => {
+            Err(format!("{principal} is neither an IAM user nor a role, so its policies cannot be simulated"))
+        }
+        PrincipalKind::User { .. } | PrincipalKind::Role { .. } | PrincipalKind::AssumedRole { .. } => {
+            Ok(text.to_owned())
+        }
+    }
+}
+
+pub(super) fn role(text: &str) -> Result<String, String> {
+    match text.parse::<Principal>() {
+        Ok(Principal { kind: PrincipalKind::Role { .. }, .. }) => Ok(text.to_owned()),
+        _ => Err(format!(
+            "`{}` is not the ARN of an IAM role, such as arn:aws:iam::123456789012:role/NAME",
+            visible(text)
+        )),
+    }
+}
+
+/// A CIDR, an address, or `me`. Host bits that are set are refused rather than cut off: whoever wrote `10.0.0.1/24` may have meant
+/// either, and the two are admitted by different rules.
+pub(super) fn source(text: &str) -> Result<Source, String> {
+    if text == "me" {
+        return Ok(Source::Me);
+    }
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Ok(Source::Net(address.into()));
+    }
+    let net: IpNet = text.parse().map_err(|_| {
+        format!("`{}` is not a CIDR such as 203.0.113.7/32 or 2001:db8::/64, an address, or `me`", visible(text))
+    })?;
+    if net.addr() == net.network() {
+        Ok(Source::Net(net))
+    } else {
+        Err(format!("{net} has host bits set: write {} for the network or {} for the address", net.trunc(), net.addr()))
+    }
+}
+
+pub(super) fn port(text: &str) -> Result<u16, String> {
+    text.parse()
+        .ok()
+        .filter(|port| *port > 0)
+        .ok_or_else(|| format!("`{}` is not a port: a number from 1 to 65535", visible(text)))
+}
+
+/// `30s`, `2m`, `1h`, `500ms`, or seconds.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let refused = || format!("`{}` is not a time such as 30s, 2m or 500ms", visible(text));
+    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at_checked(split).ok_or_else(refused)?;
+    let number: u64 = number.parse().map_err(|_| refused())?;
+    let millis = match unit {
+        "ms" => 1,
+        "" | "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err(refused()),
+    };
+    let day = Duration::from_secs(86_400);
+    let duration = Duration::from_millis(number.checked_mul(millis).ok_or_else(refused)?);
+    match duration {
+        Duration::ZERO => Err(refused()),
+        duration if duration > day => Err(format!("`{}` is more than a day", visible(text))),
+        duration => Ok(duration),
+    }
+}
+
+pub(super) fn os_facts(text: &str) -> Result<OsFactsFrom, String> {
+    match text {
+        "auto" => Ok(OsFactsFrom::Auto),
+        "ssm" => Ok(OsFactsFrom::Ssm),
+        "script" => Ok(OsFactsFrom::Script),
+        "none" => Ok(OsFactsFrom::None),
+        "agent" => {
+            Err("`agent` asks the resident agent through a coordinator server, and none is named; `ssm` asks the \
+                        agent through Systems Manager (for a file of that name, write ./agent)"
+                .to_owned())
+        }
+        "" => Err("wants auto, ssm, script, none, or the path of an os.json".to_owned()),
+        path => Ok(OsFactsFrom::File(PathBuf::from(path))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instance_ids_of_both_lengths_are_taken_and_nothing_else() {
+        assert!(instance_id("i-0123456789abcdef0").is_ok());
+        assert!(instance_id("i-1234abcd").is_ok());
+        for text in
+            ["", "i-", "i-123", "i-0123456789abcdef", "i-0123456789abcdeg0", "I-1234abcd", "i-1234abcd\n", "i-１２３４"]
+        {
+            assert!(instance_id(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn region_names_of_every_partition_are_taken() {
+        for text in ["eu-west-1", "us-gov-east-1", "cn-north-1", "us-isob-east-1", "eusc-de-east-1", "ap-southeast-7"] {
+            assert!(region(text).is_ok(), "{text}");
+        }
+        for text in ["", "eu", "eu-west", "eu-west-1a", "EU-WEST-1", "eu-west-1/..", "eu--1", "a.b-c-1"] {
+            assert!(region(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_bare_address_is_one_host_and_set_host_bits_are_refused() {
+        let net = |text: &str| match source(text) {
+            Ok(Source::Net(net)) => net.to_string(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(net("203.0.113.7"), "203.0.113.7/32");
+        assert_eq!(net("2001:db8::1"), "2001:db8::1/128");
+        assert_eq!(net("10.0.0.0/8"), "10.0.0.0/8");
+        let message = source("10.0.0.1/24").unwrap_err();
+        assert_eq!(
+            message,
+            "10.0.0.1/24 has host bits set: write 10.0.0.0/24 for the network or 10.0.0.1 for the address"
+        );
+    }
+
+    #[test]
+    fn durations_are_bounded() {
+        assert_eq!(duration("2m").unwrap(), Duration::from_secs(120));
+        assert_eq!(duration("500ms").unwrap(), Duration::from_millis(500));
+        assert_eq!(duration("7").unwrap(), Duration::from_secs(7));
+        for text in ["", "0", "s", "-1s", "1.5s", "99999999999999999999", "25h", "5µs"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+}

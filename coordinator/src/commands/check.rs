@@ -1,0 +1,120 @@
+//! `eic-doctor check`: one instance, one attempt, one report.
+
+use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
+
+use eic_doctor_agent::report::rfc3339;
+use eic_doctor_proto::{Attempt, Exit, Fact, Report, Selection, SelectionError};
+use tokio::time::Instant;
+
+use super::console::{Console, Failure};
+use super::look::{given, look, needed_id, resolved_attempt};
+use super::output;
+use super::report::report_on;
+use crate::args::{CheckArgs, GlobalArgs};
+use crate::checks;
+use crate::facts::Facts;
+use crate::gather::recorded::read_world;
+
+/// Between two looks of `--wait`.
+const PAUSE: Duration = Duration::from_secs(5);
+
+pub(super) async fn check(global: &GlobalArgs, args: &CheckArgs, console: &mut Console<'_>) -> Result<Exit, Failure> {
+    output::sound(global)?;
+    let selection = selection(args)?;
+    let attempt = resolved_attempt(&args.attempt, console).await?;
+    let looked = match &args.world {
+        Some(world) => recorded(world, args, &attempt, &selection, console)?,
+        None => live(global, args, &attempt, &selection, console).await?,
+    };
+    output::put(&looked.report, global, console)?;
+    if let Some(missing) = looked.missing {
+        return Err(Failure::nothing_checked(anyhow::anyhow!(missing)));
+    }
+    Ok(Exit::of(&looked.report, args.fail_on.into(), args.allow_unknown))
+}
+
+struct Looked {
+    report: Report,
+    /// That there is no such instance, where that is so.
+    missing: Option<String>,
+}
+
+impl Looked {
+    fn at(facts: &Facts, attempt: &Attempt, selection: &Selection, started: String, id: Option<&str>) -> Self {
+        let mut report = report_on(facts, attempt, selection, started);
+        if report.subject.instance_id.is_none() {
+            report.subject.instance_id = id.map(str::to_owned);
+        }
+        let region = facts.aws.region.known().map_or("this Region", String::as_str);
+        let account = report.subject.account_id.as_deref().map_or_else(String::new, |id| format!(" of account {id}"));
+        let is_missing = facts.aws.instance == Fact::Absent;
+        let missing =
+            is_missing.then(|| format!("there is no instance {} in {region}{account}", id.unwrap_or_default()));
+        Self { report, missing }
+    }
+}
+
+fn recorded(
+    world: &Path,
+    args: &CheckArgs,
+    attempt: &Attempt,
+    selection: &Selection,
+    console: &Console<'_>,
+) -> Result<Looked, Failure> {
+    let id = args.instance.instance_id();
+    let mut facts = read_world(world, id).map_err(Failure::usage)?;
+    let given = given(&args.attempt)?;
+    let mut notes = Vec::new();
+    if let Some(given) = given {
+        facts.os = given.os;
+        notes.push(given.note);
+    }
+    let mut looked = Looked::at(&facts, attempt, selection, started(console), id);
+    looked.report.notes = notes;
+    Ok(looked)
+}
+
+async fn live(
+    global: &GlobalArgs,
+    args: &CheckArgs,
+    attempt: &Attempt,
+    selection: &Selection,
+    console: &mut Console<'_>,
+) -> Result<Looked, Failure> {
+    let id = needed_id(&args.instance)?;
+    let until = args.wait.map(|wait| Instant::now() + wait);
+    loop {
+        let started = started(console);
+        let gathered = look(global, &args.attempt, id.clone(), attempt.clone(), console).await?;
+        let mut looked = Looked::at(&gathered.facts, attempt, selection, started, Some(&id));
+        looked.report.complete = gathered.complete;
+        looked.report.notes = gathered.notes;
+        let next = Instant::now() + PAUSE;
+        let is_done = looked.report.counts.fail == 0 && looked.missing.is_none();
+        match until {
+            Some(until) if !is_done && next < until => {
+                if console.is_err_terminal {
+                    let causes = looked.report.root_causes.join(", ");
+                    console.notice(&format!("still failing: {causes}; looking again"));
+                }
+                tokio::time::sleep_until(next).await;
+            }
+            _ => return Ok(looked),
+        }
+    }
+}
+
+fn selection(args: &CheckArgs) -> Result<Selection, Failure> {
+    let abouts = checks::abouts();
+    let resolved = args.selection().resolve(abouts.iter().map(|about| about.id), checks::RETIRED);
+    resolved.map_err(|error| match error {
+        SelectionError::OnlyMatchesNothing(_) => Failure::nothing_checked(error),
+        SelectionError::SkipMatchesNothing(_) => Failure::usage(error),
+    })
+}
+
+fn started(console: &Console<'_>) -> String {
+    // A clock before 1970 is a broken clock; the report's other content does not hang on it.
+    rfc3339((console.now)().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs())
+}

@@ -1,0 +1,115 @@
+//! Asks AWS and the instance, once, within the run's time.
+
+use std::time::Duration;
+
+use anyhow::anyhow;
+use eic_doctor_agent::facts::OsFacts;
+use eic_doctor_agent::report::Courier;
+use eic_doctor_proto::{Attempt, Fact, visible};
+
+use super::console::{Console, Failure};
+use crate::args::{AttemptArgs, GlobalArgs, InstanceArgs, OsFactsFrom};
+use crate::gather::aws::{ConnectError, Login, connect};
+use crate::gather::courier::{Pace, read_os_file};
+use crate::gather::run::{Gathered, Question, gather};
+use crate::gather::{Budget, own_address};
+
+/// Ten silent seconds look like a hang.
+const SILENCE: Duration = Duration::from_secs(10);
+
+/// The OS facts that no courier brings: from a file, or left out on purpose.
+pub(super) struct Given {
+    pub os: Fact<OsFacts>,
+    pub note: String,
+}
+
+/// What the arguments alone say of the OS facts. A file that cannot be read is a wrong argument, found before anything is asked.
+pub(super) fn given(args: &AttemptArgs) -> Result<Option<Given>, Failure> {
+    match &args.os_facts {
+        OsFactsFrom::File(path) => {
+            let facts = read_os_file(path).map_err(Failure::usage)?;
+            let note = visible(&format!("OS facts: from the file {}", path.display())).into_owned();
+            Ok(Some(Given { os: Fact::Known(facts), note }))
+        }
+        OsFactsFrom::None => {
+            let why = "left out by --os-facts none";
+            Ok(Some(Given { os: Fact::unreadable(why), note: format!("OS facts: none, {why}") }))
+        }
+        OsFactsFrom::Auto | OsFactsFrom::Ssm | OsFactsFrom::Script => Ok(None),
+    }
+}
+
+pub(super) fn needed_id(instance: &InstanceArgs) -> Result<String, Failure> {
+    let id = instance.instance_id().map(str::to_owned);
+    id.ok_or_else(|| Failure::usage(anyhow!("which instance? Give its id, such as i-0123456789abcdef0")))
+}
+
+pub(super) async fn resolved_attempt(args: &AttemptArgs, console: &Console<'_>) -> Result<Attempt, Failure> {
+    // Refuses a wrong combination before the network is asked.
+    let attempt = args.attempt(None).map_err(Failure::usage)?;
+    if !args.asks_for_own_address() {
+        return Ok(attempt);
+    }
+    let own = own_address(&console.checkip_url).await.map_err(Failure::nothing_checked)?;
+    args.attempt(Some(own)).map_err(Failure::usage)
+}
+
+pub(super) async fn look(
+    global: &GlobalArgs,
+    args: &AttemptArgs,
+    instance_id: String,
+    attempt: Attempt,
+    console: &mut Console<'_>,
+) -> Result<Gathered, Failure> {
+    let given = given(args)?;
+    let budget = Budget::of(global.timeout);
+    let login = Login {
+        profile: global.profile.clone(),
+        region: global.region.clone(),
+        assume_role: args.assume_role.clone(),
+        external_id: args.external_id.clone(),
+    };
+    let connection = connect(&login, global.timeout).await.map_err(|error| match error {
+        ConnectError::NoRegion => Failure::usage(error),
+        _ => Failure::nothing_checked(error),
+    })?;
+    let courier = match (&given, &args.os_facts) {
+        (Some(_), _) => None,
+        (None, OsFactsFrom::Ssm) => Some(Courier::AgentOnly),
+        (None, OsFactsFrom::Script) => Some(Courier::ScriptOnly),
+        (None, _) => Some(Courier::Auto),
+    };
+    let question = Question { instance_id, region: connection.region, attempt, courier };
+    let pace = Pace::default();
+    let gathering = gather(&connection.clients, &question, &budget, &pace);
+    let mut gathered = told_meanwhile(gathering, &budget, console).await;
+    if let Some(given) = given {
+        gathered.facts.os = given.os;
+        gathered.notes.push(given.note);
+    }
+    if global.timings {
+        let table = connection.clients.log().table();
+        for line in table.lines() {
+            console.notice(line);
+        }
+    }
+    Ok(gathered)
+}
+
+/// Says on a terminal what is awaited, every ten seconds.
+async fn told_meanwhile<T>(work: impl Future<Output = T>, budget: &Budget, console: &mut Console<'_>) -> T {
+    let mut work = std::pin::pin!(work);
+    let mut silent = Duration::ZERO;
+    loop {
+        tokio::select! {
+            done = &mut work => return done,
+            () = tokio::time::sleep(SILENCE) => {
+                silent += SILENCE;
+                if console.is_err_terminal {
+                    let awaited = budget.awaited().join(", ");
+                    console.notice(&format!("still waiting for {awaited} ({} s)", silent.as_secs()));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! `--output FORMAT[=FILE]`, several times.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write as _};
+
+use anyhow::{Context as _, anyhow};
+use eic_doctor_agent::render::Style;
+use eic_doctor_proto::Report;
+
+use super::console::{Console, Failure, written};
+use crate::args::{Color, GlobalArgs};
+use crate::render::{Format, Output, write};
+
+/// Refuses what would mix two reports on stdout, before anything is asked.
+pub(super) fn sound(global: &GlobalArgs) -> Result<(), Failure> {
+    match global.output.iter().filter(|output| output.file.is_none()).count() {
+        0 | 1 => Ok(()),
+        _ => Err(Failure::usage(anyhow!(
+            "only one `--output` can go to stdout: give the others a file, as in json=FILE"
+        ))),
+    }
+}
+
+/// Every report that was asked for; for people on stdout, unless another format goes there.
+pub(super) fn put(report: &Report, global: &GlobalArgs, console: &mut Console<'_>) -> Result<(), Failure> {
+    let for_people = Output { format: Format::Human, file: None };
+    let to_stdout = global.output.iter().find(|output| output.file.is_none()).unwrap_or(&for_people);
+    let color = match global.color {
+        Color::Auto => console.is_out_terminal && console.may_color,
+        Color::Always => true,
+        Color::Never => false,
+    };
+    let style = Style { color, verbose: global.verbose };
+    let shown = write(report, to_stdout.format, style, console.out).and_then(|()| console.out.flush());
+    written(shown, "the report to stdout")?;
+    for output in &global.output {
+        if let Some(path) = &output.file {
+            let style = Style { color: false, ..style };
+            let file = File::create(path).map(BufWriter::new);
+            let done =
+                file.and_then(|mut file| write(report, output.format, style, &mut file).and_then(|()| file.flush()));
+            let done: io::Result<()> = done;
+            done.with_context(|| format!("write the report to {}", path.display())).map_err(Failure::internal)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,138 @@
+//! Credentials, Region and HTTP client, as the AWS CLI finds them.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::sts::AssumeRoleProvider;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::{Connector, tls};
+use aws_smithy_runtime_api::client::http::{SharedHttpClient, SharedHttpConnector, http_client_fn};
+use aws_types::region::Region;
+
+use super::{CallLog, Clients};
+
+/// How to log in to AWS.
+#[derive(Clone, Debug, Default)]
+pub struct Login {
+    pub profile: Option<String>,
+    pub region: Option<String>,
+    pub assume_role: Option<String>,
+    pub external_id: Option<String>,
+}
+
+/// Clients with credentials that were really there, and the Region they ask.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    pub clients: Clients,
+    pub region: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    #[error("no AWS credentials found: in the environment, the profile, or the instance's role")]
+    NoCredentials(#[source] CredentialsError),
+    #[error("get AWS credentials")]
+    Credentials(#[source] CredentialsError),
+    #[error("assume the role {role}")]
+    AssumeRole {
+        role: String,
+        #[source]
+        source: CredentialsError,
+    },
+    #[error("no Region is set: give `--region`, or set AWS_REGION or the profile's `region`")]
+    NoRegion,
+    #[error("AWS credentials did not come within {} s", .0.as_secs_f64())]
+    TimedOut(Duration),
+}
+
+/// Finds credentials and Region once, so that a run without any says so at once.
+pub async fn connect(login: &Login, budget: Duration) -> Result<Connection, ConnectError> {
+    tokio::time::timeout(budget, find(login)).await.unwrap_or(Err(ConnectError::TimedOut(budget)))
+}
+
+async fn find(login: &Login) -> Result<Connection, ConnectError> {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(3))
+        .operation_attempt_timeout(Duration::from_secs(5))
+        .operation_timeout(Duration::from_secs(10))
+        .build();
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http_client())
+        .retry_config(RetryConfig::standard().with_max_attempts(3))
+        .timeout_config(timeouts);
+    if let Some(profile) = &login.profile {
+        loader = loader.profile_name(profile);
+    }
+    if let Some(region) = &login.region {
+        loader = loader.region(Region::new(region.clone()));
+    }
+    let config = loader.load().await;
+    let region = config.region().ok_or(ConnectError::NoRegion)?.to_string();
+    let credentials = match &login.assume_role {
+        None => own_credentials(&config).await?,
+        Some(role) => assumed(&config, role, login.external_id.as_deref()).await?,
+    };
+    let config = config.into_builder().credentials_provider(credentials).build();
+    let clients = Clients {
+        ec2: aws_sdk_ec2::Client::new(&config),
+        iam: aws_sdk_iam::Client::new(&config),
+        ssm: aws_sdk_ssm::Client::new(&config),
+        sts: aws_sdk_sts::Client::new(&config),
+        log: CallLog::begin(),
+    };
+    Ok(Connection { clients, region })
+}
+
+async fn own_credentials(config: &SdkConfig) -> Result<SharedCredentialsProvider, ConnectError> {
+    let none = || ConnectError::NoCredentials(CredentialsError::not_loaded_no_source());
+    let provider = config.credentials_provider().ok_or_else(none)?;
+    match provider.provide_credentials().await {
+        Ok(credentials) => Ok(SharedCredentialsProvider::new(credentials)),
+        Err(error @ CredentialsError::CredentialsNotLoaded(_)) => Err(ConnectError::NoCredentials(error)),
+        Err(error) => Err(ConnectError::Credentials(error)),
+    }
+}
+
+async fn assumed(
+    config: &SdkConfig,
+    role: &str,
+    external_id: Option<&str>,
+) -> Result<SharedCredentialsProvider, ConnectError> {
+    let mut builder = AssumeRoleProvider::builder(role).session_name("eic-doctor").configure(config);
+    if let Some(external_id) = external_id {
+        builder = builder.external_id(external_id);
+    }
+    let credentials = builder.build().await.provide_credentials().await;
+    credentials
+        .map(SharedCredentialsProvider::new)
+        .map_err(|source| ConnectError::AssumeRole { role: role.to_owned(), source })
+}
+
+/// One connection pool for all services; TLS by ring alone; `HTTPS_PROXY` and its kin are honoured as by the AWS CLI.
+///
+/// The SDK asks for a connector with every request, so those that were built are kept, one for each pair of timeouts.
+fn http_client() -> SharedHttpClient {
+    type Timeouts = (Option<Duration>, Option<Duration>);
+    let built: Mutex<Vec<(Timeouts, SharedHttpConnector)>> = Mutex::default();
+    http_client_fn(move |settings, components| {
+        let timeouts = (settings.connect_timeout(), settings.read_timeout());
+        let mut built = built.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, connector)) = built.iter().find(|(known, _)| *known == timeouts) {
+            return connector.clone();
+        }
+        let mut builder = Connector::builder()
+            .connector_settings(settings.clone())
+            .proxy_config(ProxyConfig::from_env())
+            .tls_provider(tls::Provider::Rustls(CryptoMode::Ring));
+        builder.set_sleep_impl(components.sleep_impl());
+        let connector = SharedHttpConnector::new(builder.build());
+        built.push((timeouts, connector.clone()));
+        connector
+    })
+}

@@ -1,0 +1,194 @@
+//! What stands between the source and the instance.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use eic_doctor_proto::Fact;
+
+use super::budget::Budget;
+use super::operations::{
+    Aws, DescribeInternetGateways, DescribeManagedPrefixLists, DescribeNetworkAcls, DescribeRouteTables,
+    DescribeSecurityGroups, DescribeSubnets, DescribeVpcs, GetManagedPrefixListEntries,
+};
+use super::refused::fact;
+use super::run::{Seen, first_of};
+use crate::facts::{
+    Instance, InternetGateway, ManagedPrefixList, NetworkAcl, PrefixListEntry, RouteTable, SecurityGroup, Subnet, Vpc,
+};
+
+pub(super) struct Network {
+    pub vpc: Fact<Vpc>,
+    pub subnets: Fact<Vec<Subnet>>,
+    pub security_groups: Fact<Vec<SecurityGroup>>,
+    pub network_acls: Fact<Vec<NetworkAcl>>,
+    pub route_tables: Fact<Vec<RouteTable>>,
+    pub internet_gateways: Fact<Vec<InternetGateway>>,
+    pub managed_prefix_lists: Fact<Vec<ManagedPrefixList>>,
+    pub prefix_list_entries: BTreeMap<String, Fact<Vec<PrefixListEntry>>>,
+}
+
+pub(super) async fn look<A: Aws>(
+    aws: &A,
+    budget: &Budget,
+    region: &str,
+    instance: impl Future<Output = Seen>,
+) -> Network {
+    let (service, around) = tokio::join!(service_lists(aws, budget, region), async {
+        let seen = instance.await;
+        around(aws, budget, &seen).await
+    });
+    let (managed_prefix_lists, mut prefix_list_entries) = service;
+    let Around { vpcs, vpc, subnets, security_groups, network_acls, route_tables, internet_gateways } = around;
+    // The third round trip, only when a rule or a route names a list that nobody has asked for yet.
+    let mut named = named_by_rules(&security_groups);
+    named.extend(named_by_routes(&route_tables));
+    named.retain(|id| !prefix_list_entries.contains_key(id));
+    prefix_list_entries.extend(entries_of(aws, budget, named).await);
+    let internet_gateways = internet_gateways.map(|all| relevant_gateways(all, &vpcs, &route_tables));
+    Network {
+        vpc,
+        subnets,
+        security_groups,
+        network_acls,
+        route_tables,
+        internet_gateways,
+        managed_prefix_lists,
+        prefix_list_entries,
+    }
+}
+
+struct Around {
+    /// Ids of the VPCs that the instance has an interface in.
+    vpcs: Vec<String>,
+    vpc: Fact<Vpc>,
+    subnets: Fact<Vec<Subnet>>,
+    security_groups: Fact<Vec<SecurityGroup>>,
+    network_acls: Fact<Vec<NetworkAcl>>,
+    route_tables: Fact<Vec<RouteTable>>,
+    internet_gateways: Fact<Vec<InternetGateway>>,
+}
+
+/// The names under which AWS publishes the Region's EC2 Instance Connect ranges.
+///
+/// Source: Amazon VPC User Guide, AWS-managed prefix lists.
+fn service_list_names(region: &str) -> [String; 2] {
+    [
+        format!("com.amazonaws.{region}.ec2-instance-connect"),
+        format!("com.amazonaws.{region}.ipv6.ec2-instance-connect"),
+    ]
+}
+
+type Lists = (Fact<Vec<ManagedPrefixList>>, BTreeMap<String, Fact<Vec<PrefixListEntry>>>);
+
+async fn service_lists<A: Aws>(aws: &A, budget: &Budget, region: &str) -> Lists {
+    let names = service_list_names(region);
+    let action = <A as DescribeManagedPrefixLists>::ACTION;
+    let lists = fact(budget.ask(action, aws.describe_managed_prefix_lists(&names)).await);
+    let ids = lists.known().into_iter().flatten().filter_map(|list| list.prefix_list_id.clone()).collect();
+    let entries = entries_of(aws, budget, ids).await;
+    (lists, entries)
+}
+
+async fn entries_of<A: Aws>(
+    aws: &A,
+    budget: &Budget,
+    ids: BTreeSet<String>,
+) -> BTreeMap<String, Fact<Vec<PrefixListEntry>>> {
+    let action = <A as GetManagedPrefixListEntries>::ACTION;
+    let entries = ids.into_iter().map(|id| async move {
+        let entries = fact(budget.ask(action, aws.get_managed_prefix_list_entries(&id)).await);
+        (id, entries)
+    });
+    futures_util::future::join_all(entries).await.into_iter().collect()
+}
+
+async fn around<A: Aws>(aws: &A, budget: &Budget, seen: &Seen) -> Around {
+    let Some(instance) = seen.instance.known() else {
+        return Around {
+            vpcs: Vec::new(),
+            vpc: seen.not_asked(),
+            subnets: seen.not_asked(),
+            security_groups: seen.not_asked(),
+            network_acls: seen.not_asked(),
+            route_tables: seen.not_asked(),
+            internet_gateways: seen.not_asked(),
+        };
+    };
+    let vpc_id = instance.vpc_id.clone();
+    let ids = Ids::of(instance);
+    let vpc = async {
+        match &vpc_id {
+            Some(id) => first_of(budget.ask(<A as DescribeVpcs>::ACTION, aws.describe_vpcs(id)).await),
+            None => Fact::Absent,
+        }
+    };
+    let subnets =
+        unless_none(&ids.subnets, budget.ask(<A as DescribeSubnets>::ACTION, aws.describe_subnets(&ids.subnets)));
+    let groups = unless_none(
+        &ids.groups,
+        budget.ask(<A as DescribeSecurityGroups>::ACTION, aws.describe_security_groups(&ids.groups)),
+    );
+    let acls =
+        unless_none(&ids.vpcs, budget.ask(<A as DescribeNetworkAcls>::ACTION, aws.describe_network_acls(&ids.vpcs)));
+    let tables =
+        unless_none(&ids.vpcs, budget.ask(<A as DescribeRouteTables>::ACTION, aws.describe_route_tables(&ids.vpcs)));
+    let gateways =
+        unless_none(&ids.vpcs, budget.ask(<A as DescribeInternetGateways>::ACTION, aws.describe_internet_gateways()));
+    let (vpc, subnets, security_groups, network_acls, route_tables, internet_gateways) =
+        tokio::join!(vpc, subnets, groups, acls, tables, gateways);
+    Around { vpcs: ids.vpcs, vpc, subnets, security_groups, network_acls, route_tables, internet_gateways }
+}
+
+/// Asks only when there is something to ask about: an empty list of ids would mean "all" to EC2. A stopped or terminated instance
+/// may have no network interface left.
+async fn unless_none<T>(ids: &[String], ask: impl Future<Output = super::Answer<Vec<T>>>) -> Fact<Vec<T>> {
+    if ids.is_empty() { Fact::Known(Vec::new()) } else { fact(ask.await) }
+}
+
+struct Ids {
+    subnets: Vec<String>,
+    groups: Vec<String>,
+    vpcs: Vec<String>,
+}
+
+impl Ids {
+    fn of(instance: &Instance) -> Self {
+        let interfaces = &instance.network_interfaces;
+        let groups = interfaces.iter().flat_map(|interface| &interface.groups).chain(&instance.security_groups);
+        Self {
+            subnets: distinct(interfaces.iter().map(|interface| &interface.subnet_id).chain([&instance.subnet_id])),
+            groups: distinct(groups.map(|group| &group.group_id)),
+            vpcs: distinct(interfaces.iter().map(|interface| &interface.vpc_id).chain([&instance.vpc_id])),
+        }
+    }
+}
+
+fn distinct<'a>(ids: impl Iterator<Item = &'a Option<String>>) -> Vec<String> {
+    let ids: BTreeSet<&String> = ids.flatten().filter(|id| !id.is_empty()).collect();
+    ids.into_iter().cloned().collect()
+}
+
+fn named_by_rules(groups: &Fact<Vec<SecurityGroup>>) -> BTreeSet<String> {
+    let rules = groups.known().into_iter().flatten().flat_map(|group| &group.ip_permissions);
+    rules.flat_map(|rule| &rule.prefix_list_ids).filter_map(|list| list.prefix_list_id.clone()).collect()
+}
+
+fn named_by_routes(tables: &Fact<Vec<RouteTable>>) -> BTreeSet<String> {
+    let routes = tables.known().into_iter().flatten().flat_map(|table| &table.routes);
+    routes.filter_map(|route| route.destination_prefix_list_id.clone()).collect()
+}
+
+/// Those attached to one of the VPCs, or named by a route.
+fn relevant_gateways(
+    all: Vec<InternetGateway>,
+    vpcs: &[String],
+    tables: &Fact<Vec<RouteTable>>,
+) -> Vec<InternetGateway> {
+    let routes = tables.known().into_iter().flatten().flat_map(|table| &table.routes);
+    let named: BTreeSet<&str> = routes.filter_map(|route| route.gateway_id.as_deref()).collect();
+    let is_relevant = |gateway: &InternetGateway| {
+        let mut attached = gateway.attachments.iter().filter_map(|attachment| attachment.vpc_id.as_ref());
+        attached.any(|vpc| vpcs.contains(vpc))
+            || gateway.internet_gateway_id.as_deref().is_some_and(|id| named.contains(id))
+    };
+    all.into_iter().filter(is_relevant).collect()
+}

@@ -1,0 +1,75 @@
+//! A trait per AWS operation, with AWS's name: the list of traits is the list of permissions.
+
+use super::refused::Answer;
+use crate::facts::{
+    AvailabilityZone, CallerIdentity, Image, InstanceInformation, InstanceStatus, InternetGateway, ManagedPrefixList,
+    NetworkAcl, PrefixListEntry, Region, Reservation, Role, RouteTable, SecurityGroup, Simulation, SimulationQuestion,
+    Subnet, User, Vpc,
+};
+
+macro_rules! operations {
+    ($($(#[doc = $doc:literal])* $action:literal $name:ident :: $method:ident ($($arg:ident: $kind:ty),*) -> $answer:ty;)*) => {
+        $(
+            $(#[doc = $doc])*
+            pub trait $name: Sync {
+                const ACTION: &'static str = $action;
+
+                fn $method(&self, $($arg: $kind),*) -> impl Future<Output = Answer<$answer>> + Send;
+            }
+        )*
+
+        /// Everything that a run may ask of AWS.
+        pub trait Aws: $($name +)* Sync {}
+
+        impl<T: $($name +)* Sync> Aws for T {}
+
+        /// The IAM action of each operation above.
+        pub const ACTIONS: &[&str] = &[$($action),*];
+    };
+}
+
+operations! {
+    "ec2:DescribeInstances" DescribeInstances::describe_instances(instance_id: &str) -> Vec<Reservation>;
+    /// With IncludeAllInstances, so that an instance which does not run is seen too.
+    "ec2:DescribeInstanceStatus" DescribeInstanceStatus::describe_instance_status(instance_id: &str) -> Vec<InstanceStatus>;
+    "ec2:DescribeImages" DescribeImages::describe_images(image_id: &str) -> Vec<Image>;
+    "ec2:DescribeRegions" DescribeRegions::describe_regions() -> Vec<Region>;
+    "ec2:DescribeAvailabilityZones" DescribeAvailabilityZones::describe_availability_zones() -> Vec<AvailabilityZone>;
+    "ec2:DescribeVpcs" DescribeVpcs::describe_vpcs(vpc_id: &str) -> Vec<Vpc>;
+    "ec2:DescribeSubnets" DescribeSubnets::describe_subnets(subnet_ids: &[String]) -> Vec<Subnet>;
+    "ec2:DescribeSecurityGroups" DescribeSecurityGroups::describe_security_groups(group_ids: &[String]) -> Vec<SecurityGroup>;
+    "ec2:DescribeNetworkAcls" DescribeNetworkAcls::describe_network_acls(vpc_ids: &[String]) -> Vec<NetworkAcl>;
+    "ec2:DescribeRouteTables" DescribeRouteTables::describe_route_tables(vpc_ids: &[String]) -> Vec<RouteTable>;
+    /// All of the Region: a route may name a gateway that is attached to nothing.
+    "ec2:DescribeInternetGateways" DescribeInternetGateways::describe_internet_gateways() -> Vec<InternetGateway>;
+    "ec2:DescribeManagedPrefixLists" DescribeManagedPrefixLists::describe_managed_prefix_lists(names: &[String]) -> Vec<ManagedPrefixList>;
+    "ec2:GetManagedPrefixListEntries" GetManagedPrefixListEntries::get_managed_prefix_list_entries(prefix_list_id: &str) -> Vec<PrefixListEntry>;
+    "sts:GetCallerIdentity" GetCallerIdentity::get_caller_identity() -> CallerIdentity;
+    "iam:GetRole" GetRole::get_role(role_name: &str) -> Role;
+    "iam:GetUser" GetUser::get_user(user_name: &str) -> User;
+    "iam:SimulatePrincipalPolicy" SimulatePrincipalPolicy::simulate_principal_policy(question: &SimulationQuestion) -> Simulation;
+    "ssm:DescribeInstanceInformation" DescribeInstanceInformation::describe_instance_information(instance_id: &str) -> Vec<InstanceInformation>;
+    /// The answer is the command's id.
+    "ssm:SendCommand" SendCommand::send_command(shell: &ShellCommand) -> String;
+    "ssm:GetCommandInvocation" GetCommandInvocation::get_command_invocation(command_id: &str, instance_id: &str) -> Invocation;
+}
+
+/// A script of ours for `AWS-RunShellScript`.
+#[derive(Clone, Debug)]
+pub struct ShellCommand {
+    pub instance_id: String,
+    pub script: String,
+    /// Seconds until SSM gives up delivering it; 30 is the least that AWS takes.
+    pub delivery_seconds: i32,
+    pub execution_seconds: u32,
+}
+
+/// The subset of `GetCommandInvocation` that we read.
+#[derive(Clone, Debug, Default)]
+pub struct Invocation {
+    pub status: Option<String>,
+    pub status_details: Option<String>,
+    pub response_code: i32,
+    pub standard_output: String,
+    pub standard_error: String,
+}

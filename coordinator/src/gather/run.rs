@@ -1,0 +1,149 @@
+//! Asks everything that one attempt on one instance needs, two round trips deep: what depends on nothing at once, what depends on
+//! the instance as soon as the instance is known.
+
+use eic_doctor_agent::report::Courier;
+use eic_doctor_proto::{Attempt, Fact, Why};
+use futures_util::FutureExt as _;
+
+use super::budget::Budget;
+use super::courier::{self, Pace};
+use super::operations::{
+    Aws, DescribeAvailabilityZones, DescribeImages, DescribeInstanceInformation, DescribeInstanceStatus,
+    DescribeInstances, DescribeRegions,
+};
+use super::refused::{Answer, fact};
+use super::{identity, network};
+use crate::facts::{AwsFacts, Facts, Image, Instance};
+
+/// What a run is about.
+#[derive(Clone, Debug)]
+pub struct Question {
+    pub instance_id: String,
+    pub region: String,
+    /// As the user gave it; `auto` is resolved when the instance is known.
+    pub attempt: Attempt,
+    /// Who brings the OS facts; `None`: nobody is asked.
+    pub courier: Option<Courier>,
+}
+
+pub struct Gathered {
+    pub facts: Facts,
+    /// For the reader of the report: by which courier the OS facts came.
+    pub notes: Vec<String>,
+    /// `false` when the run's time was up before everything was answered.
+    pub complete: bool,
+}
+
+pub async fn gather<A: Aws>(aws: &A, question: &Question, budget: &Budget, pace: &Pace) -> Gathered {
+    let id = question.instance_id.as_str();
+    let region = question.region.as_str();
+    // Polled by everyone who waits for it; asked once.
+    let instance = seen(aws, budget, id).shared();
+    let node = async {
+        let action = <A as DescribeInstanceInformation>::ACTION;
+        first_of(budget.ask(action, aws.describe_instance_information(id)).await)
+    };
+    let status = async {
+        let action = <A as DescribeInstanceStatus>::ACTION;
+        first_of(budget.ask(action, aws.describe_instance_status(id)).await)
+    };
+    let regions = budget.ask(<A as DescribeRegions>::ACTION, aws.describe_regions());
+    let zones = budget.ask(<A as DescribeAvailabilityZones>::ACTION, aws.describe_availability_zones());
+    let image = async { image(aws, budget, &instance.clone().await).await };
+    let network = network::look(aws, budget, region, instance.clone());
+    let identity = identity::look(aws, budget, region, &question.attempt, instance.clone());
+    let os = async {
+        let (seen, node) = tokio::join!(instance.clone(), node);
+        let brought = match question.courier {
+            Some(courier) => courier::bring(aws, budget, pace, question, courier, &seen, &node).await,
+            None => courier::Brought { os: Fact::NotGathered, note: None },
+        };
+        (node, brought)
+    };
+    let (status, regions, zones, image, network, identity, (managed_node, brought)) =
+        tokio::join!(status, regions, zones, image, network, identity, os);
+    let seen = instance.await;
+    let aws = AwsFacts {
+        region: Fact::Known(question.region.clone()),
+        instance: seen.instance,
+        instance_owner_id: seen.owner_id,
+        instance_status: status,
+        image,
+        regions: fact(regions),
+        availability_zones: fact(zones),
+        vpc: network.vpc,
+        subnets: network.subnets,
+        security_groups: network.security_groups,
+        network_acls: network.network_acls,
+        route_tables: network.route_tables,
+        internet_gateways: network.internet_gateways,
+        managed_prefix_lists: network.managed_prefix_lists,
+        prefix_list_entries: network.prefix_list_entries,
+        caller: identity.caller,
+        principal_arn: identity.principal_arn,
+        simulation: identity.simulation,
+        managed_node,
+    };
+    Gathered {
+        facts: Facts { aws, os: brought.os },
+        notes: brought.note.into_iter().collect(),
+        complete: budget.was_enough(),
+    }
+}
+
+/// The instance as `DescribeInstances` shows it.
+#[derive(Clone, Debug)]
+pub(super) struct Seen {
+    pub instance_id: String,
+    pub instance: Fact<Instance>,
+    /// `OwnerId` of its reservation.
+    pub owner_id: Fact<String>,
+}
+
+impl Seen {
+    /// A fact that hangs on the instance, when the instance is not known.
+    pub fn not_asked<T>(&self) -> Fact<T> {
+        match &self.instance {
+            Fact::Unreadable(why) => {
+                let reason = format!("not asked for, since the instance is not known: {}", why.reason);
+                Fact::Unreadable(Why { reason, missing_action: why.missing_action.clone() })
+            }
+            Fact::Absent => Fact::unreadable("there is no such instance"),
+            Fact::Known(_) | Fact::NotGathered => Fact::NotGathered,
+        }
+    }
+}
+
+async fn seen<A: Aws>(aws: &A, budget: &Budget, id: &str) -> Seen {
+    let answer = budget.ask(<A as DescribeInstances>::ACTION, aws.describe_instances(id)).await;
+    let (instance, owner_id) = match answer {
+        Err(refused) => (refused.clone().into_fact(), refused.into_fact()),
+        Ok(reservations) => {
+            let with_owner = reservations.into_iter().flat_map(|reservation| {
+                let owner = reservation.owner_id;
+                reservation.instances.into_iter().map(move |instance| (instance, owner.clone()))
+            });
+            match with_owner.into_iter().find(|(instance, _)| instance.instance_id.as_deref() == Some(id)) {
+                Some((instance, owner)) => (Fact::Known(instance), owner.map_or(Fact::Absent, Fact::Known)),
+                None => (Fact::Absent, Fact::Absent),
+            }
+        }
+    };
+    Seen { instance_id: id.to_owned(), instance, owner_id }
+}
+
+async fn image<A: Aws>(aws: &A, budget: &Budget, seen: &Seen) -> Fact<Image> {
+    let Some(instance) = seen.instance.known() else { return seen.not_asked() };
+    match &instance.image_id {
+        Some(id) => first_of(budget.ask(<A as DescribeImages>::ACTION, aws.describe_images(id)).await),
+        None => Fact::Absent,
+    }
+}
+
+/// The one element of an answer about one thing; an empty list says that it is not there.
+pub(super) fn first_of<T>(answer: Answer<Vec<T>>) -> Fact<T> {
+    match answer {
+        Ok(items) => items.into_iter().next().map_or(Fact::Absent, Fact::Known),
+        Err(refused) => refused.into_fact(),
+    }
+}

@@ -14,7 +14,7 @@ mod keys_command;
 pub mod package;
 mod platform;
 pub mod sshd;
-mod version;
+pub mod version;
 
 #[cfg(test)]
 #[path = "../../../tests/agent/healthy.rs"]

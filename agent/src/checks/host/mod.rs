@@ -4,4 +4,6 @@ use crate::facts::OsFacts;
 
 mod supported;
 
+pub use supported::is_listed;
+
 pub const ALL: &[&Check<OsFacts>] = &[&supported::CHECK];

@@ -58,8 +58,8 @@ fn judge(facts: &OsFacts, _attempt: &Attempt) -> Result<Verdict, Verdict> {
     Ok(Verdict::warn(Finding::new(format!("AWS does not list {name}; {setup}"), remedy).seen(id, AT)))
 }
 
-/// Source: EC2 User Guide, "Prerequisites for EC2 Instance Connect", as of 2026.
-fn is_listed(os: &OsRelease) -> bool {
+/// Whether AWS names this system and release. Source: EC2 User Guide, "Prerequisites for EC2 Instance Connect", as of 2026.
+pub fn is_listed(os: &OsRelease) -> bool {
     let mut numbers = os.version_id.raw().split('.').map(|number| number.parse::<u32>().ok());
     let major = numbers.next().flatten().unwrap_or_default();
     let minor = numbers.next().flatten().unwrap_or_default();

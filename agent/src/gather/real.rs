@@ -197,3 +197,62 @@ fn fact<T>(looked: io::Result<T>) -> Fact<T> {
         Err(error) => Fact::unreadable(run::reason(&error)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    use super::*;
+
+    fn host() -> RealHost {
+        RealHost::new(Duration::from_secs(60))
+    }
+
+    #[test]
+    fn a_fifo_where_a_file_should_be_does_not_hold_us() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("fifo");
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let path = path.to_str().unwrap();
+        assert_eq!(host().read(path), Fact::unreadable("not a regular file"));
+        assert_eq!(host().paragraph(path, "x"), Fact::unreadable("not a regular file"));
+        assert_eq!(host().read("/dev/zero"), Fact::unreadable("not a regular file"));
+        assert_eq!(host().read(folder.path().to_str().unwrap()), Fact::unreadable("not a regular file"));
+    }
+
+    #[test]
+    fn a_file_that_is_too_large_is_unreadable_and_not_cut() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(FILE_LIMIT + 1).unwrap();
+        assert_eq!(host().read(file.path().to_str().unwrap()), Fact::unreadable("larger than 1048576 bytes"));
+    }
+
+    #[test]
+    fn a_link_is_followed_and_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        fs::write(at("program"), "x").unwrap();
+        fs::set_permissions(at("program"), fs::Permissions::from_mode(0o4755)).unwrap();
+        symlink("program", at("link")).unwrap();
+        symlink("nowhere", at("dangling")).unwrap();
+        let state = host().file_state(&at("link"));
+        assert_eq!((state.state, state.mode), (Fact::Known(FileType::Regular), Fact::Known(0o4755)));
+        let canonical = fs::canonicalize(at("program")).unwrap();
+        assert_eq!(state.target, Fact::Known(canonical.to_str().unwrap().into()));
+        let state = host().file_state(&at("dangling"));
+        assert_eq!((state.state, state.target), (Fact::Absent, Fact::Known("nowhere".into())));
+        // A file where a folder should be.
+        assert_eq!(host().file_state(&at("program/below")).state, Fact::Absent);
+    }
+
+    #[test]
+    fn the_first_paragraph_that_begins_so_is_found_in_a_long_file() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let others: String = (0..2_000).map(|n| format!("Package: other-{n}\nVersion: {n}\n\n")).collect();
+        fs::write(file.path(), format!("{others}Package: wanted\nVersion: 1\n\nPackage: wanted-too\n")).unwrap();
+        let path = file.path().to_str().unwrap();
+        let found = host().paragraph(path, "Package: wanted");
+        assert_eq!(found, Fact::Known(b"Package: wanted\nVersion: 1\n".to_vec()));
+        assert_eq!(host().paragraph(path, "Package: missing"), Fact::Absent);
+    }
+}

@@ -132,7 +132,7 @@ ship_processes() {
     { read -r comm <"/proc/$pid/comm"; } 2>/dev/null || continue
     [ "$comm" = sshd ] || continue
     status=$(grep -E '^(Name|PPid|Uid|NSpid):' "/proc/$pid/status" 2>/dev/null) || continue
-    case $status in *"Uid:$tab"[0-9]*"${tab}0$tab"*) ;; *) continue ;; esac
+    [ "$(printf '%s\n' "$status" | sed -n "s/^Uid:$tab[0-9]*$tab\([0-9]*\)$tab.*/\1/p")" = 0 ] || continue
     case $status in *NSpid:*[0-9]"$tab"[0-9]*) continue ;; esac
     line=$(tr '\000\n' '\035 ' <"/proc/$pid/cmdline" 2>/dev/null | head -c 8192) || continue
     case $line in

@@ -1,0 +1,136 @@
+//! The gatherer's decisions, each over a few sections as the probe script would ship them.
+
+use eic_doctor_agent::facts::{OsFacts, PackageManager};
+use eic_doctor_agent::gather::{Recorded, gather};
+use eic_doctor_proto::{Attempt, Fact, Untrusted};
+
+fn facts(sections: &str) -> OsFacts {
+    let answer = format!("@probe\t1\n{sections}");
+    gather(&Recorded::from_bytes(answer.as_bytes()).unwrap(), &Attempt::usual())
+}
+
+fn process(pid: u32, parent: u32, uid: u32, cmdline: &str) -> String {
+    format!(
+        "@file\t/proc/{pid}/comm\tknown\t\n|sshd\n@file\t/proc/{pid}/status\tknown\t\n|Name:\tsshd\n|PPid:\t{parent}\n\
+         |Uid:\t{uid}\t{uid}\t{uid}\t{uid}\n@file\t/proc/{pid}/cmdline\tknown\t\n|{cmdline}\n\
+         @links\t/proc/{pid}/exe\tknown\t\n|/usr/sbin/sshd\n@links\t/proc/{pid}/fd\tknown\t\n|socket:[{pid}00]\n"
+    )
+}
+
+fn listening(pid: u32, port: u16) -> String {
+    format!("|0: 00000000:{port:04X} 0 0A 0 0 0 0 0 {pid}00\n")
+}
+
+#[test]
+fn of_several_listeners_the_one_that_holds_the_port_is_taken() {
+    let tcp = format!("@file\t/proc/net/tcp\tknown\t\n{}{}", listening(50, 2222), listening(700, 22));
+    let both = process(50, 1, 0, "sshd: /usr/sbin/sshd -D -p 2222 [listener] 0 of 10-100 startups")
+        + &process(700, 33, 0, "/usr/sbin/sshd\u{1d}-D\u{1d}-o\u{1d}Banner /a -b c\u{1d}");
+    let facts = facts(&format!("@list\t/proc\tknown\t\n|1\n|50\n|700\n{both}{tcp}@file\t/proc/net/tcp6\tabsent\t\n"));
+    let process = facts.sshd.process.known().unwrap();
+    assert_eq!((process.pid, process.options.len()), (700, 1));
+    assert_eq!(process.options[0].value.raw(), "/a -b c");
+    let ports: Vec<_> = facts.sshd.listeners.known().unwrap().iter().map(|listener| listener.port).collect();
+    assert_eq!(ports, [2222, 22]);
+}
+
+#[test]
+fn a_process_that_an_ordinary_user_calls_sshd_is_never_taken() {
+    let trap = process(60, 1, 1000, "sshd: /usr/sbin/sshd -D -f /tmp/trap [listener] 0 of 10-100 startups");
+    let facts = facts(&format!("@list\t/proc\tknown\t\n|1\n|60\n{trap}"));
+    assert_eq!(facts.sshd.process, Fact::Absent);
+}
+
+#[test]
+fn sessions_are_no_listeners() {
+    let session = process(70, 50, 0, "sshd: ec2-user [priv]");
+    assert_eq!(facts(&format!("@list\t/proc\tknown\t\n|1\n|70\n{session}")).sshd.process, Fact::Absent);
+}
+
+#[test]
+fn with_hidden_processes_no_sshd_means_nothing() {
+    let Fact::Unreadable(why) = facts("@list\t/proc\tknown\t\n|4242\n").sshd.process else { panic!() };
+    assert!(why.reason.contains("hidepid"), "{}", why.reason);
+}
+
+#[test]
+fn a_directory_service_is_asked_where_the_file_does_not_answer() {
+    let files = "@file\t/etc/nsswitch.conf\tknown\t\n|passwd: files sss\n@file\t/etc/passwd\tknown\t\n|root:x:0:0::/root:/bin/sh\n";
+    let with = |run: &str| facts(&format!("{files}{run}")).account.os_user;
+    let found = with("@run\tgetent-os-user\texit\t0\n|ec2-user:*:7001:7001::/home/ec2-user:/bin/bash\n");
+    assert_eq!(found.known().unwrap().uid, 7001);
+    assert_eq!(with("@run\tgetent-os-user\texit\t2\n"), Fact::Absent);
+    let late = with("@run\tgetent-os-user\tunreadable\ttimed out after 2 s\n");
+    assert_eq!(late, Fact::unreadable("`getent passwd`: timed out after 2 s"));
+    let without = with("@run\tgetent-os-user\tabsent\t\n");
+    assert_eq!(without, Fact::unreadable("not in /etc/passwd, and there is no `getent` to ask the others"));
+}
+
+#[test]
+fn the_files_alone_answer_where_nobody_else_would_be_asked() {
+    let files =
+        "@file\t/etc/nsswitch.conf\tknown\t\n|passwd: files\n@file\t/etc/passwd\tknown\t\n|root:x:0:0::/root:/bin/sh\n";
+    assert_eq!(facts(files).account.os_user, Fact::Absent);
+}
+
+#[test]
+fn an_rpm_system_answers_for_both_packages() {
+    let release = "@file\t/etc/os-release\tknown\t\n|ID=\"amzn\"\n|VERSION_ID=\"2023\"\n";
+    let database = "@stat\t/var/lib/dpkg/status\tabsent\t\n@stat\t/var/lib/rpm/rpmdb.sqlite\tknown\t81a4 0 0\n";
+    let query = "@run\trpm\texit\t1\n|ec2-instance-connect\t1.1-19.amzn2023\n|package ec2-instance-connect-selinux is not installed\n";
+    let package = facts(&format!("{release}{database}{query}")).package;
+    assert_eq!(package.manager, Fact::Known(PackageManager::Rpm));
+    assert_eq!(package.ec2_instance_connect.known().unwrap().version.raw(), "1.1-19.amzn2023");
+    assert_eq!(package.selinux, Fact::Absent);
+    let broken =
+        facts(&format!("{release}{database}@run\trpm\texit\t1\n!error: cannot open Packages database\n")).package;
+    let reason = "`rpm -q` ended with status 1: error: cannot open Packages database";
+    assert_eq!(broken.ec2_instance_connect, Fact::unreadable(reason));
+}
+
+#[test]
+fn a_debian_system_with_rpms_tools_is_a_debian_system() {
+    let release = "@file\t/etc/os-release\tknown\t\n|ID=ubuntu\n|ID_LIKE=debian\n";
+    let both = "@stat\t/var/lib/dpkg/status\tknown\t81a4 0 0\n@stat\t/var/lib/rpm/rpmdb.sqlite\tknown\t81a4 0 0\n";
+    let status = "@file\t/var/lib/dpkg/status\tknown\t\n|Package: ec2-instance-connect\n|Status: deinstall ok config-files\n|Version: 1\n";
+    let package = facts(&format!("{release}{both}{status}")).package;
+    assert_eq!(package.manager, Fact::Known(PackageManager::Dpkg));
+    assert_eq!(package.ec2_instance_connect, Fact::Absent);
+}
+
+#[test]
+fn each_failed_request_to_the_metadata_service_has_its_reason_and_ends_the_view() {
+    let view = |sections: &str| facts(sections).imds.as_root;
+    let refused = view("@imds\troot/token\tcurl\t7\n");
+    assert_eq!(refused.token, Fact::unreadable("connection refused or no route to host"));
+    assert_eq!(refused.instance_id, Fact::NotGathered);
+    assert_eq!(view("@imds\troot/token\tcurl\t28\n").token, Fact::unreadable("timed out after 1 s"));
+    assert_eq!(view("@imds\troot/token\thttp\t403 0.001\n").token.known().unwrap().status, 403);
+    assert_eq!(view("@imds\troot/token\thttp\tnonsense\n").token, Fact::unreadable("`curl` told no HTTP status"));
+    let slow = view("@imds\troot/token\thttp\t200 0,75\n");
+    assert_eq!(slow.token.known().unwrap().latency_ms, 750);
+}
+
+#[test]
+fn the_keys_user_is_the_one_that_the_running_sshd_names() {
+    let effective = "@run\tsshd-T\texit\t0\n|authorizedkeyscommand /opt/x/keys %u\n|authorizedkeyscommanduser nobody\n";
+    let passwd = "@file\t/etc/passwd\tknown\t\n|nobody:x:65534:65534::/:/bin/false\n";
+    let stat = "@stat\t/opt/x/keys\tknown\t81ff 1000 0\n|/opt/y/keys\n@stat\t/opt/x\tunreadable\tpermission denied\n";
+    let facts = facts(&format!("{effective}{passwd}{stat}"));
+    assert_eq!(facts.account.keys_user.known().unwrap().uid, 65534);
+    let files = facts.keys_command.files.known().unwrap();
+    let state = |path: &str| files.iter().find(|file| file.path.raw() == path).unwrap();
+    assert_eq!(
+        (state("/opt/x/keys").mode.clone(), state("/opt/x/keys").uid.clone()),
+        (Fact::Known(0o777), Fact::Known(1000))
+    );
+    assert_eq!(state("/opt/x/keys").target, Fact::Known("/opt/y/keys".into()));
+    assert_eq!(state("/opt/x").state, Fact::unreadable("permission denied"));
+}
+
+#[test]
+fn a_newer_sshd_that_lacks_its_folder_still_tells_its_configuration() {
+    let failed = "@run\tsshd-T\texit\t255\n!Missing privilege separation directory: /run/sshd\n";
+    let facts = facts(&format!("{failed}@run\tsshd-G\texit\t0\n|port 22\n"));
+    assert_eq!(facts.sshd.effective.known().unwrap().first("port").map(Untrusted::raw), Some("22"));
+}

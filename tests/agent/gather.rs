@@ -134,3 +134,12 @@ fn a_newer_sshd_that_lacks_its_folder_still_tells_its_configuration() {
     let facts = facts(&format!("{failed}@run\tsshd-G\texit\t0\n|port 22\n"));
     assert_eq!(facts.sshd.effective.known().unwrap().first("port").map(Untrusted::raw), Some("22"));
 }
+
+#[test]
+fn an_answer_to_another_user_is_not_taken_for_one_to_root() {
+    let answers = "@imds\troot/token\thttp\t200 0.001\n@imds\troot/region\thttp\t200 0.001\n|eu-west-1\n";
+    let view = facts(&format!("@value\tuid\tknown\t1000\n{answers}")).imds.as_root;
+    assert_eq!(view.token, Fact::unreadable("needs root; uid 1000 was answered with HTTP 200"));
+    assert_eq!(view.region.known().unwrap().body.raw(), "eu-west-1");
+    assert!(facts(&format!("@value\tuid\tknown\t0\n{answers}")).imds.as_root.token.known().is_some());
+}

@@ -25,7 +25,7 @@ use std::thread;
 
 use eic_doctor_proto::{Attempt, Fact};
 
-use crate::facts::{AccountFacts, ImdsFacts, OsFacts, SshdFacts, SystemFacts};
+use crate::facts::{AccountFacts, ImdsFacts, ImdsView, OsFacts, SshdFacts, SystemFacts};
 use crate::parse;
 
 #[cfg(feature = "host")]
@@ -77,12 +77,20 @@ pub fn gather(host: &dyn Host, attempt: &Attempt) -> OsFacts {
         OsFacts {
             package: package.join().unwrap_or_default(),
             imds: ImdsFacts {
-                as_root: as_root.join().unwrap_or_default(),
+                as_root: as_roots(as_root.join().unwrap_or_default(), &facts.uid),
                 as_keys_user: as_keys_user.join().unwrap_or_default(),
             },
             ..facts
         }
     })
+}
+
+/// What another user than root was told of the instance holds for root too; whether root is answered does not follow.
+fn as_roots(mut view: ImdsView, uid: &Fact<u32>) -> ImdsView {
+    if let (Fact::Known(uid @ 1..), Fact::Known(answer)) = (uid, &view.token) {
+        view.token = Fact::unreadable(format!("needs root; uid {uid} was answered with HTTP {}", answer.status));
+    }
+    view
 }
 
 fn gather_system(host: &dyn Host) -> SystemFacts {

@@ -339,7 +339,8 @@ gather() {
   ship_file /proc/net/tcp 16384 listening
   ship_file /proc/net/tcp6 16384 listening
   ship_sockets 1
-  ship_run sshd-V 3 4096 sh -c '"$0" -V 2>&1' "$program"
+  if has "$program"; then ship_run sshd-V 3 4096 sh -c '"$0" -V 2>&1' "$program"
+  else heading run sshd-V absent ''; fi
 
   IFS=$newline
   after=

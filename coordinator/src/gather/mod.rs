@@ -14,6 +14,10 @@ mod own_address;
 pub mod recorded;
 mod refused;
 pub mod run;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use budget::Budget;
 pub use call_log::{CallLog, LoggedCall};

@@ -61,6 +61,7 @@ impl Refused {
             }
             SdkError::ConstructionFailure(_) | SdkError::DispatchFailure(_) => {
                 let chain = chain(error);
+                let chain = chain.strip_prefix("dispatch failure: ").unwrap_or(&chain);
                 let kind = if chain.contains("credential") { RefusedKind::Credentials } else { RefusedKind::Ill };
                 Self::new(action, kind, chain)
             }

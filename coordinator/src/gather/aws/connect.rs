@@ -3,6 +3,8 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
@@ -35,8 +37,12 @@ pub struct Connection {
 
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    #[error("no AWS credentials found: in the environment, the profile, or the instance's role")]
-    NoCredentials(#[source] CredentialsError),
+    // The SDK's own error lists every provider over many lines.
+    #[error(
+        "no AWS credentials found in the environment, the default profile or an instance's role: give `--profile`, set \
+         AWS_PROFILE or AWS_ACCESS_KEY_ID, or log in as for the AWS CLI"
+    )]
+    NoCredentials,
     #[error("get AWS credentials")]
     Credentials(#[source] CredentialsError),
     #[error("assume the role {role}")]
@@ -62,8 +68,9 @@ async fn find(login: &Login) -> Result<Connection, ConnectError> {
         .operation_attempt_timeout(Duration::from_secs(5))
         .operation_timeout(Duration::from_secs(10))
         .build();
+    let client = http_client();
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
-        .http_client(http_client())
+        .http_client(client.clone())
         .retry_config(RetryConfig::standard().with_max_attempts(3))
         .timeout_config(timeouts);
     if let Some(profile) = &login.profile {
@@ -74,6 +81,15 @@ async fn find(login: &Login) -> Result<Connection, ConnectError> {
     }
     let config = loader.load().await;
     let region = config.region().ok_or(ConnectError::NoRegion)?.to_string();
+    let config = match &login.profile {
+        None => config,
+        // A profile that was named beats credentials in the environment, as with the AWS CLI; the SDK has it the other way round.
+        Some(profile) => {
+            let provider = ProviderConfig::default().with_http_client(client).with_region(config.region().cloned());
+            let provider = ProfileFileCredentialsProvider::builder().profile_name(profile).configure(&provider).build();
+            config.into_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build()
+        }
+    };
     let credentials = match &login.assume_role {
         None => own_credentials(&config).await?,
         Some(role) => assumed(&config, role, login.external_id.as_deref()).await?,
@@ -90,11 +106,10 @@ async fn find(login: &Login) -> Result<Connection, ConnectError> {
 }
 
 async fn own_credentials(config: &SdkConfig) -> Result<SharedCredentialsProvider, ConnectError> {
-    let none = || ConnectError::NoCredentials(CredentialsError::not_loaded_no_source());
-    let provider = config.credentials_provider().ok_or_else(none)?;
+    let provider = config.credentials_provider().ok_or(ConnectError::NoCredentials)?;
     match provider.provide_credentials().await {
         Ok(credentials) => Ok(SharedCredentialsProvider::new(credentials)),
-        Err(error @ CredentialsError::CredentialsNotLoaded(_)) => Err(ConnectError::NoCredentials(error)),
+        Err(CredentialsError::CredentialsNotLoaded(_)) => Err(ConnectError::NoCredentials),
         Err(error) => Err(ConnectError::Credentials(error)),
     }
 }

@@ -12,6 +12,7 @@ use std::error::Error;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use futures_util::future::BoxFuture;
 
 pub use connect::{ConnectError, Connection, Login, connect};
 
@@ -34,29 +35,35 @@ impl Clients {
     }
 
     /// Sends, logs and classifies.
-    async fn call<T, E>(
-        &self,
+    ///
+    /// The SDK's futures have tens of kilobytes each, and a run joins twenty of them: on the heap, or the stack overflows.
+    fn call<'a, T, E>(
+        &'a self,
         action: &'static str,
-        sent: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-    ) -> Answer<T>
+        sent: impl Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send + 'a,
+    ) -> BoxFuture<'a, Answer<T>>
     where
+        T: Send,
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
-        let running = self.log.start(action);
-        match sent.await {
-            Ok(answer) => {
-                running.end("ok");
-                Ok(answer)
+        let sent = Box::pin(sent);
+        Box::pin(async move {
+            let running = self.log.start(action);
+            match sent.await {
+                Ok(answer) => {
+                    running.end("ok");
+                    Ok(answer)
+                }
+                Err(error) => {
+                    let refused = Refused::of(action, &error);
+                    running.end(refused.code.as_deref().unwrap_or(match refused.kind {
+                        RefusedKind::TimedOut => "timed out",
+                        _ => "failed",
+                    }));
+                    Err(refused)
+                }
             }
-            Err(error) => {
-                let refused = Refused::of(action, &error);
-                running.end(refused.code.as_deref().unwrap_or(match refused.kind {
-                    RefusedKind::TimedOut => "timed out",
-                    _ => "failed",
-                }));
-                Err(refused)
-            }
-        }
+        })
     }
 }
 

@@ -55,7 +55,7 @@ pub(super) async fn bring<A: Aws>(
     }
 }
 
-/// Why no command needs to be sent. Where SSM's list of nodes could not be read, sending is still worth a try.
+/// Why no command needs to be sent. Where the list of nodes may not be read, sending is still worth a try.
 fn not_reachable(seen: &Seen, node: &Fact<InstanceInformation>) -> Option<String> {
     if seen.instance == Fact::Absent {
         return Some("there is no such instance".to_owned());
@@ -76,6 +76,7 @@ fn not_reachable(seen: &Seen, node: &Fact<InstanceInformation>) -> Option<String
                 Some(format!("the instance's SSM Agent does not answer (PingStatus {status}{last})"))
             }
         },
+        Fact::Unreadable(why) if why.missing_action.is_none() => Some(why.reason.clone()),
         Fact::Unreadable(_) | Fact::NotGathered => None,
     }
 }

@@ -25,10 +25,10 @@ pub struct Pace {
 }
 
 impl Default for Pace {
-    /// Soon at first, since the script takes about a second; then up to every two seconds, for a bit longer than delivery and
+    /// Soon at first, since the script takes about a second; then every second and a half, for a bit longer than delivery and
     /// execution together may take.
     fn default() -> Self {
-        Self { first: Duration::from_millis(250), longest: Duration::from_secs(2), times: 40 }
+        Self { first: Duration::from_millis(150), longest: Duration::from_millis(1500), times: 60 }
     }
 }
 

@@ -1,0 +1,179 @@
+//! AWS as a test says it answers.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use eic_doctor_agent::facts::OsFacts;
+use eic_doctor_agent::report::{Courier, encode_report};
+use eic_doctor_proto::{Attempt, Fact};
+
+use super::operations::*;
+use super::refused::{Answer, Refused};
+use crate::facts::*;
+
+pub const ID: &str = "i-0123456789abcdef0";
+pub const ACCOUNT: &str = "123456789012";
+
+/// One instance whose security group names a prefix list; every call works, unless told otherwise.
+pub struct Fake {
+    /// Error codes by IAM action.
+    pub refuse: HashMap<&'static str, &'static str>,
+    /// Actions that never answer.
+    pub hang: Vec<&'static str>,
+    pub caller: String,
+    /// The role's ARN with its path.
+    pub role_arn: String,
+    pub instance: Instance,
+    pub node: Option<InstanceInformation>,
+    /// What `GetCommandInvocation` says, one after the other; the last one for ever. `Err` is an error code.
+    pub invocations: Vec<Result<Invocation, &'static str>>,
+    /// Every call made: the action, and what it was about.
+    pub made: Mutex<Vec<(&'static str, String)>>,
+}
+
+impl Fake {
+    pub fn healthy() -> Self {
+        let instance: Instance = serde_json::from_str(
+            r#"{"InstanceId": "i-0123456789abcdef0", "ImageId": "ami-1", "State": {"Name": "running"}, "VpcId": "vpc-1",
+                "SubnetId": "subnet-1", "SecurityGroups": [{"GroupId": "sg-1"}], "Tags": [{"Key": "env", "Value": "prod"}],
+                "NetworkInterfaces": [{"VpcId": "vpc-1", "SubnetId": "subnet-1", "Groups": [{"GroupId": "sg-1"}]}]}"#,
+        )
+        .unwrap();
+        Self {
+            refuse: HashMap::new(),
+            hang: Vec::new(),
+            caller: format!("arn:aws:iam::{ACCOUNT}:user/ann"),
+            role_arn: format!("arn:aws:iam::{ACCOUNT}:role/ops"),
+            instance,
+            node: Some(InstanceInformation { ping_status: Some("Online".into()), ..InstanceInformation::default() }),
+            invocations: vec![Err("InvocationDoesNotExist"), Ok(under_way()), Ok(succeeded())],
+            made: Mutex::default(),
+        }
+    }
+
+    pub fn count(&self, action: &str) -> usize {
+        self.made.lock().unwrap().iter().filter(|(made, _)| *made == action).count()
+    }
+
+    pub fn about(&self, action: &str) -> Vec<String> {
+        self.made.lock().unwrap().iter().filter(|(made, _)| *made == action).map(|(_, about)| about.clone()).collect()
+    }
+
+    async fn answer<T>(&self, action: &'static str, about: impl Into<String>, answer: T) -> Answer<T> {
+        self.made.lock().unwrap().push((action, about.into()));
+        if self.hang.contains(&action) {
+            std::future::pending::<()>().await;
+        }
+        match self.refuse.get(action) {
+            Some(code) => Err(Refused::from_code(action, code, "no")),
+            None => Ok(answer),
+        }
+    }
+}
+
+pub fn under_way() -> Invocation {
+    Invocation { status_details: Some("InProgress".into()), ..Invocation::default() }
+}
+
+pub fn succeeded() -> Invocation {
+    let facts = OsFacts { gathered_by: Fact::Known("test".into()), ..OsFacts::default() };
+    let standard_output = encode_report(&facts, &Attempt::usual(), &[]).unwrap();
+    Invocation { status_details: Some("Success".into()), standard_output, ..Invocation::default() }
+}
+
+pub fn question() -> super::run::Question {
+    super::run::Question {
+        instance_id: ID.to_owned(),
+        region: "eu-west-1".to_owned(),
+        attempt: Attempt::usual(),
+        courier: Some(Courier::Auto),
+    }
+}
+
+macro_rules! answers {
+    ($($name:ident :: $method:ident ($($arg:ident: $kind:ty),*) -> $answer:ty = |$this:ident| $value:expr, $about:expr;)*) => {
+        $(impl $name for Fake {
+            async fn $method(&self, $($arg: $kind),*) -> Answer<$answer> {
+                let $this = self;
+                let value = $value;
+                self.answer(<Self as $name>::ACTION, $about, value).await
+            }
+        })*
+    };
+}
+
+answers! {
+    DescribeInstances::describe_instances(id: &str) -> Vec<Reservation> = |fake| vec![Reservation {
+        owner_id: Some(ACCOUNT.into()),
+        instances: vec![fake.instance.clone()],
+    }], id;
+    DescribeInstanceStatus::describe_instance_status(id: &str) -> Vec<InstanceStatus> = |_fake| vec![InstanceStatus::default()], id;
+    DescribeImages::describe_images(id: &str) -> Vec<Image> = |_fake| vec![Image::default()], id;
+    DescribeRegions::describe_regions() -> Vec<Region> = |_fake| vec![Region::default()], "";
+    DescribeAvailabilityZones::describe_availability_zones() -> Vec<AvailabilityZone> = |_fake| vec![AvailabilityZone::default()], "";
+    DescribeVpcs::describe_vpcs(id: &str) -> Vec<Vpc> = |_fake| vec![Vpc::default()], id;
+    DescribeSubnets::describe_subnets(ids: &[String]) -> Vec<Subnet> = |_fake| vec![Subnet::default()], ids.join(",");
+    DescribeSecurityGroups::describe_security_groups(ids: &[String]) -> Vec<SecurityGroup> = |_fake| vec![SecurityGroup {
+        ip_permissions: vec![IpPermission {
+            prefix_list_ids: vec![
+                PrefixListId { prefix_list_id: Some("pl-service".into()), description: None },
+                PrefixListId { prefix_list_id: Some("pl-own".into()), description: None },
+            ],
+            ..IpPermission::default()
+        }],
+        ..SecurityGroup::default()
+    }], ids.join(",");
+    DescribeNetworkAcls::describe_network_acls(vpcs: &[String]) -> Vec<NetworkAcl> = |_fake| vec![NetworkAcl::default()], vpcs.join(",");
+    DescribeRouteTables::describe_route_tables(vpcs: &[String]) -> Vec<RouteTable> = |_fake| vec![RouteTable {
+        routes: vec![Route { gateway_id: Some("igw-loose".into()), ..Route::default() }],
+        ..RouteTable::default()
+    }], vpcs.join(",");
+    DescribeInternetGateways::describe_internet_gateways() -> Vec<InternetGateway> = |_fake| {
+        let gateway = |id: &str, vpc: Option<&str>| InternetGateway {
+            internet_gateway_id: Some(id.into()),
+            attachments: vpc.map(|vpc| InternetGatewayAttachment { state: None, vpc_id: Some(vpc.into()) }).into_iter().collect(),
+        };
+        vec![gateway("igw-own", Some("vpc-1")), gateway("igw-loose", None), gateway("igw-other", Some("vpc-2"))]
+    }, "";
+    DescribeManagedPrefixLists::describe_managed_prefix_lists(names: &[String]) -> Vec<ManagedPrefixList> = |_fake| vec![ManagedPrefixList {
+        prefix_list_id: Some("pl-service".into()),
+        ..ManagedPrefixList::default()
+    }], names.join(",");
+    GetManagedPrefixListEntries::get_managed_prefix_list_entries(id: &str) -> Vec<PrefixListEntry> = |_fake| vec![], id;
+    GetCallerIdentity::get_caller_identity() -> CallerIdentity = |fake| CallerIdentity {
+        account: Some(ACCOUNT.into()),
+        arn: Some(fake.caller.clone()),
+        user_id: None,
+    }, "";
+    GetRole::get_role(name: &str) -> Role = |fake| Role { arn: Some(fake.role_arn.clone()), ..Role::default() }, name;
+    GetUser::get_user(name: &str) -> User = |_fake| User {
+        arn: Some(format!("arn:aws:iam::{ACCOUNT}:user/path/{name}")),
+        ..User::default()
+    }, name;
+    DescribeInstanceInformation::describe_instance_information(id: &str) -> Vec<InstanceInformation> = |fake| {
+        fake.node.clone().into_iter().collect()
+    }, id;
+    SendCommand::send_command(shell: &ShellCommand) -> String = |_fake| "command-1".to_owned(), shell.script.clone();
+}
+
+impl SimulatePrincipalPolicy for Fake {
+    async fn simulate_principal_policy(&self, question: &SimulationQuestion) -> Answer<Simulation> {
+        let action = <Self as SimulatePrincipalPolicy>::ACTION;
+        let arn = question.policy_source_arn.clone();
+        let simulation = Simulation { asked: Some(question.clone()), ..Simulation::default() };
+        let is_known = [&self.role_arn, &self.caller].contains(&&arn) || arn.contains("/path/");
+        self.answer(action, arn, simulation).await.and_then(|simulation| match is_known {
+            true => Ok(simulation),
+            false => Err(Refused::from_code(action, "NoSuchEntity", "no such principal")),
+        })
+    }
+}
+
+impl GetCommandInvocation for Fake {
+    async fn get_command_invocation(&self, command_id: &str, _instance_id: &str) -> Answer<Invocation> {
+        let action = <Self as GetCommandInvocation>::ACTION;
+        let asked = self.count(action).min(self.invocations.len() - 1);
+        self.answer(action, command_id, ()).await?;
+        self.invocations[asked].clone().map_err(|code| Refused::from_code(action, code, "no"))
+    }
+}

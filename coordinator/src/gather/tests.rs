@@ -1,0 +1,275 @@
+//! A run against an AWS that refuses, hangs, or answers odd things.
+
+use std::time::Duration;
+
+use eic_doctor_proto::{Attempt, Fact, Via, Why};
+
+use super::Budget;
+use super::courier::Pace;
+use super::operations::ACTIONS;
+use super::run::{Gathered, Question, gather};
+use super::testing::{ACCOUNT, Fake, ID, question, succeeded, under_way};
+use crate::facts::Facts;
+
+const PACE: Pace = Pace { first: Duration::ZERO, longest: Duration::ZERO, times: 5 };
+
+async fn run_with(fake: &Fake, question: &Question) -> Gathered {
+    gather(fake, question, &Budget::of(Duration::from_secs(3600)), &PACE).await
+}
+
+async fn run(fake: &Fake) -> Facts {
+    run_with(fake, &question()).await.facts
+}
+
+/// The reason of every fact that is unreadable, with its missing action.
+fn unreadable(facts: &Facts) -> Vec<(&'static str, Why)> {
+    fn why<T>(fact: &Fact<T>) -> Option<Why> {
+        match fact {
+            Fact::Unreadable(why) => Some(why.clone()),
+            _ => None,
+        }
+    }
+    let aws = &facts.aws;
+    let entries = aws.prefix_list_entries.values().find_map(why);
+    let all = [
+        ("instance", why(&aws.instance)),
+        ("instance_owner_id", why(&aws.instance_owner_id)),
+        ("instance_status", why(&aws.instance_status)),
+        ("image", why(&aws.image)),
+        ("regions", why(&aws.regions)),
+        ("availability_zones", why(&aws.availability_zones)),
+        ("vpc", why(&aws.vpc)),
+        ("subnets", why(&aws.subnets)),
+        ("security_groups", why(&aws.security_groups)),
+        ("network_acls", why(&aws.network_acls)),
+        ("route_tables", why(&aws.route_tables)),
+        ("internet_gateways", why(&aws.internet_gateways)),
+        ("managed_prefix_lists", why(&aws.managed_prefix_lists)),
+        ("prefix_list_entries", entries),
+        ("caller", why(&aws.caller)),
+        ("principal_arn", why(&aws.principal_arn)),
+        ("simulation", why(&aws.simulation)),
+        ("managed_node", why(&aws.managed_node)),
+        ("os", why(&facts.os)),
+    ];
+    all.into_iter().filter_map(|(name, why)| why.map(|why| (name, why))).collect()
+}
+
+#[tokio::test]
+async fn every_call_is_made_once_and_nothing_is_missing() {
+    let fake = Fake::healthy();
+    let gathered = run_with(&fake, &question()).await;
+    assert_eq!(unreadable(&gathered.facts), []);
+    assert!(gathered.complete);
+    for action in ACTIONS {
+        let expected = match *action {
+            "ec2:GetManagedPrefixListEntries" => 2,
+            "ssm:GetCommandInvocation" => 3,
+            // Only a principal whose path is not known needs them.
+            "iam:GetRole" | "iam:GetUser" => 0,
+            _ => 1,
+        };
+        assert_eq!(fake.count(action), expected, "{action}");
+    }
+    assert!(gathered.notes[0].contains("SSM Run Command (command-1)"), "{:?}", gathered.notes);
+}
+
+#[tokio::test]
+async fn each_refused_call_leaves_its_own_facts_unreadable_and_names_the_action() {
+    for action in ACTIONS {
+        let mut fake = Fake::healthy();
+        fake.refuse.insert(action, "UnauthorizedOperation");
+        if ["iam:GetRole", "iam:GetUser"].contains(action) {
+            continue;
+        }
+        let found = unreadable(&run(&fake).await);
+        assert!(!found.is_empty(), "{action}");
+        for (name, why) in found {
+            assert_eq!(why.missing_action.as_deref(), Some(*action), "{action}: {name}: {}", why.reason);
+        }
+    }
+}
+
+#[tokio::test]
+async fn with_everything_refused_nothing_is_known_but_the_region() {
+    let mut fake = Fake::healthy();
+    fake.refuse = ACTIONS.iter().map(|action| (*action, "AccessDenied")).collect();
+    let facts = run(&fake).await;
+    let found = unreadable(&facts);
+    assert_eq!(found.len(), 18, "{found:#?}");
+    assert!(found.iter().all(|(_, why)| why.missing_action.is_some()), "{found:#?}");
+    assert_eq!(facts.aws.region, Fact::Known("eu-west-1".into()));
+}
+
+#[tokio::test]
+async fn an_instance_that_is_not_there_is_absent_and_nothing_is_sent() {
+    let mut fake = Fake::healthy();
+    fake.refuse.insert("ec2:DescribeInstances", "InvalidInstanceID.NotFound");
+    let facts = run(&fake).await;
+    assert_eq!(facts.aws.instance, Fact::Absent);
+    assert_eq!(fake.count("ssm:SendCommand") + fake.count("iam:SimulatePrincipalPolicy"), 0);
+}
+
+#[tokio::test]
+async fn another_instance_in_the_answer_is_not_taken_for_ours() {
+    let mut fake = Fake::healthy();
+    fake.instance.instance_id = Some("i-00000000000000000".into());
+    assert_eq!(run(&fake).await.aws.instance, Fact::Absent);
+}
+
+#[tokio::test]
+async fn a_prefix_list_that_only_a_rule_names_is_asked_for_last_and_the_services_list_only_once() {
+    let fake = Fake::healthy();
+    let facts = run(&fake).await;
+    assert_eq!(fake.about("ec2:GetManagedPrefixListEntries"), ["pl-service", "pl-own"]);
+    assert_eq!(facts.aws.prefix_list_entries.len(), 2);
+}
+
+#[tokio::test]
+async fn gateways_of_other_vpcs_are_left_out_and_a_loose_one_that_a_route_names_is_kept() {
+    let facts = run(&Fake::healthy()).await;
+    let kept: Vec<_> =
+        facts.aws.internet_gateways.known().unwrap().iter().filter_map(|g| g.internet_gateway_id.clone()).collect();
+    assert_eq!(kept, ["igw-own", "igw-loose"]);
+}
+
+#[tokio::test]
+async fn a_call_that_hangs_costs_its_own_facts_when_the_time_is_up() {
+    let mut fake = Fake::healthy();
+    fake.hang = vec!["ec2:DescribeRouteTables", "ssm:GetCommandInvocation"];
+    let gathered = gather(&fake, &question(), &Budget::of(Duration::from_millis(50)), &PACE).await;
+    assert!(!gathered.complete);
+    let found: Vec<_> = unreadable(&gathered.facts).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(found, ["route_tables", "os"]);
+}
+
+#[tokio::test]
+async fn the_context_of_the_simulation_holds_user_region_tags_and_a_single_public_source() {
+    let mut question = question();
+    question.attempt.via = Via::Public;
+    question.attempt.source = Some("203.0.113.7/32".parse().unwrap());
+    let gathered = run_with(&Fake::healthy(), &question).await;
+    let asked = gathered.facts.aws.simulation.known().unwrap().asked.clone().unwrap();
+    let entries: Vec<String> = asked
+        .context_entries
+        .iter()
+        .map(|e| format!("{}={} {}", e.context_key_name, e.context_key_values.join(","), e.context_key_type))
+        .collect();
+    let expected = [
+        "ec2:osuser=ec2-user string",
+        "aws:RequestedRegion=eu-west-1 string",
+        "aws:ResourceTag/env=prod string",
+        "ec2:ResourceTag/env=prod string",
+        "aws:SourceIp=203.0.113.7 ip",
+    ];
+    assert_eq!(entries, expected);
+    assert_eq!(asked.resource_arns, [format!("arn:aws:ec2:eu-west-1:{ACCOUNT}:instance/{ID}")]);
+}
+
+fn session() -> Fake {
+    Fake { caller: format!("arn:aws:sts::{ACCOUNT}:assumed-role/ops/me"), ..Fake::healthy() }
+}
+
+#[tokio::test]
+async fn a_session_of_a_role_without_a_path_is_simulated_once() {
+    let fake = session();
+    let facts = run(&fake).await;
+    assert_eq!(facts.aws.principal_arn, Fact::Known(fake.role_arn.clone()));
+    assert_eq!(fake.count("iam:SimulatePrincipalPolicy"), 1);
+}
+
+#[tokio::test]
+async fn a_session_of_a_role_with_a_path_is_simulated_again_with_the_path() {
+    let mut fake = session();
+    fake.role_arn = format!("arn:aws:iam::{ACCOUNT}:role/aws-reserved/ops");
+    let facts = run(&fake).await;
+    assert_eq!(facts.aws.principal_arn, Fact::Known(fake.role_arn.clone()));
+    assert!(facts.aws.simulation.known().is_some());
+    assert_eq!(fake.count("iam:SimulatePrincipalPolicy"), 2);
+}
+
+#[tokio::test]
+async fn without_get_role_the_guess_holds_when_the_simulator_knows_it_and_else_the_action_is_named() {
+    let mut fake = session();
+    fake.refuse.insert("iam:GetRole", "AccessDenied");
+    assert_eq!(run(&fake).await.aws.principal_arn, Fact::Known(fake.role_arn.clone()));
+
+    fake.role_arn = format!("arn:aws:iam::{ACCOUNT}:role/aws-reserved/ops");
+    let found = unreadable(&run(&fake).await);
+    let named: Vec<_> = found.iter().map(|(name, why)| (*name, why.missing_action.as_deref())).collect();
+    assert_eq!(named, [("principal_arn", Some("iam:GetRole")), ("simulation", Some("iam:GetRole"))]);
+}
+
+#[tokio::test]
+async fn a_user_given_without_its_path_is_found_by_name() {
+    let mut question = question();
+    question.attempt.principal = Some(format!("arn:aws:iam::{ACCOUNT}:user/bob"));
+    let facts = run_with(&Fake::healthy(), &question).await.facts;
+    assert_eq!(facts.aws.principal_arn, Fact::Known(format!("arn:aws:iam::{ACCOUNT}:user/path/bob")));
+}
+
+#[tokio::test]
+async fn root_federated_users_and_other_accounts_cannot_be_simulated_and_the_reason_says_so() {
+    for (caller, word) in [
+        (format!("arn:aws:iam::{ACCOUNT}:root"), "root user"),
+        (format!("arn:aws:sts::{ACCOUNT}:federated-user/bob"), "federated user"),
+        ("arn:aws:iam::999999999999:user/bob".to_owned(), "another account"),
+        ("arn:aws:iam::aws:policy/x".to_owned(), "neither a user nor a role"),
+    ] {
+        let fake = Fake { caller, ..Fake::healthy() };
+        let found = unreadable(&run(&fake).await);
+        assert_eq!(found.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["principal_arn", "simulation"]);
+        assert!(found.iter().all(|(_, why)| why.reason.contains(word)), "{found:?}");
+        assert_eq!(fake.count("iam:SimulatePrincipalPolicy"), 0);
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_sent_to_an_instance_that_cannot_answer() {
+    let node = |ping: &str, platform: &str| {
+        let mut node = Fake::healthy().node.unwrap();
+        (node.ping_status, node.platform_type) = (Some(ping.into()), Some(platform.into()));
+        Some(node)
+    };
+    for (node, state, word) in [
+        (None, "running", "not a managed node"),
+        (node("ConnectionLost", "Linux"), "running", "ConnectionLost"),
+        (node("Online", "Windows"), "running", "Windows"),
+        (node("Online", "Linux"), "stopped", "stopped"),
+    ] {
+        let mut fake = Fake { node, ..Fake::healthy() };
+        fake.instance.state.as_mut().unwrap().name = Some(state.into());
+        let Fact::Unreadable(why) = run(&fake).await.os else { panic!("{word}") };
+        assert!(why.reason.contains(word), "{}", why.reason);
+        assert_eq!(fake.count("ssm:SendCommand"), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_list_of_nodes_that_may_not_be_read_does_not_keep_the_command_back() {
+    let mut fake = Fake::healthy();
+    fake.refuse.insert("ssm:DescribeInstanceInformation", "AccessDeniedException");
+    assert!(run(&fake).await.os.known().is_some());
+
+    fake.refuse.insert("ssm:SendCommand", "InvalidInstanceId");
+    let Fact::Unreadable(why) = run(&fake).await.os else { panic!() };
+    assert!(why.reason.contains("does not manage"), "{}", why.reason);
+}
+
+#[tokio::test]
+async fn a_command_that_never_ends_is_given_up_and_a_cut_answer_is_noticed() {
+    let mut cut = succeeded();
+    cut.standard_output.truncate(40);
+    for (invocations, word) in [(vec![Ok(under_way())], "InProgress"), (vec![Ok(cut)], "cut")] {
+        let fake = Fake { invocations, ..Fake::healthy() };
+        let Fact::Unreadable(why) = run(&fake).await.os else { panic!("{word}") };
+        assert!(why.reason.contains(word), "{}", why.reason);
+    }
+}
+
+#[tokio::test]
+async fn the_script_asks_for_the_attempt_and_for_nothing_else() {
+    let fake = Fake::healthy();
+    run_with(&fake, &Question { attempt: Attempt { port: 2222, ..Attempt::usual() }, ..question() }).await;
+    assert!(fake.about("ssm:SendCommand")[0].contains("eic_port=2222"));
+}

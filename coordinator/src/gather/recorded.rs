@@ -1,1 +1,208 @@
 //! A world: a folder of recorded facts, `os.json` and `aws/*.json` as the AWS CLI prints them.
+//!
+//! Each file of `aws/` is one call, named as the CLI names it. What is missing was not gathered. A file may hold more than was asked
+//! for (other instances, all security groups); what belongs to the instance is picked out. A call that was refused is recorded in a
+//! form of our own, `{"EicDoctorUnreadable": {"Reason": …, "MissingAction": …}}`, so that a captured world judges the same.
+
+mod files;
+mod listing;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use eic_doctor_agent::facts::OsFacts;
+use eic_doctor_proto::{Fact, visible};
+
+use crate::facts::{AwsFacts, Facts, Instance, Role, Simulation, User};
+use files::{Folder, is_prefix_list_id, write};
+use listing::{
+    AvailabilityZones, Entries, Images, InstanceInformationList, InstanceStatuses, InternetGateways,
+    ManagedPrefixLists, NetworkAcls, Regions, Reservations, RouteTables, SecurityGroups, Subnets, Vpcs,
+};
+
+pub use files::WorldFile;
+
+const ENTRIES: &str = "ec2-get-managed-prefix-list-entries.";
+
+#[derive(Debug, thiserror::Error)]
+pub enum WorldError {
+    #[error("{} is no world: it holds neither `os.json` nor `aws/` with what the AWS CLI prints", .0.display())]
+    NotAWorld(PathBuf),
+    #[error("read {}", path.display())]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("write {}", path.display())]
+    Write { path: PathBuf, source: std::io::Error },
+    #[error("{} is larger than {limit} bytes", path.display())]
+    TooLarge { path: PathBuf, limit: u64 },
+    /// `text` ends with the line and the column.
+    #[error("{}: {text}", path.display())]
+    Shape { path: PathBuf, text: String },
+    #[error("{} holds {count} instances: name one by its id", path.display())]
+    SeveralInstances { path: PathBuf, count: usize },
+}
+
+/// Reads the world in `folder`. Of several instances `instance_id` names the one that is meant; without it there must be one alone.
+pub fn read_world(folder: &Path, instance_id: Option<&str>) -> Result<Facts, WorldError> {
+    let folder = Folder::open(folder)?;
+    let os = folder.read::<OsFacts>("os.json")?;
+    let (instance, instance_owner_id) = instance(&folder, instance_id)?;
+    // Other lists are cut down to this one, or to the one that was named although it is not recorded itself.
+    let id = instance.known().and_then(|instance| instance.instance_id.as_deref()).or(instance_id);
+    let image_id = instance.known().and_then(|instance| instance.image_id.clone());
+    let vpc_id = instance.known().and_then(|instance| instance.vpc_id.clone());
+    let is_ours = |other: &Option<String>| id.is_none() || other.as_deref() == id;
+
+    let statuses = folder.list::<InstanceStatuses>("ec2-describe-instance-status")?;
+    let images = folder.list::<Images>("ec2-describe-images")?;
+    let vpcs = folder.list::<Vpcs>("ec2-describe-vpcs")?;
+    let nodes = folder.list::<InstanceInformationList>("ssm-describe-instance-information")?;
+    let availability_zones = folder.list::<AvailabilityZones>("ec2-describe-availability-zones")?;
+    let simulation = folder.call::<Simulation>("iam-simulate-principal-policy")?;
+    let aws = AwsFacts {
+        region: region(&folder, &instance),
+        instance_status: only(statuses, |status| is_ours(&status.instance_id)),
+        image: only(images, |image| image_id.is_none() || image.image_id == image_id),
+        regions: folder.list::<Regions>("ec2-describe-regions")?,
+        availability_zones,
+        vpc: only(vpcs, |vpc| vpc_id.is_none() || vpc.vpc_id == vpc_id),
+        subnets: folder.list::<Subnets>("ec2-describe-subnets")?,
+        security_groups: folder.list::<SecurityGroups>("ec2-describe-security-groups")?,
+        network_acls: folder.list::<NetworkAcls>("ec2-describe-network-acls")?,
+        route_tables: folder.list::<RouteTables>("ec2-describe-route-tables")?,
+        internet_gateways: folder.list::<InternetGateways>("ec2-describe-internet-gateways")?,
+        managed_prefix_lists: folder.list::<ManagedPrefixLists>("ec2-describe-managed-prefix-lists")?,
+        prefix_list_entries: prefix_list_entries(&folder)?,
+        caller: folder.call("sts-get-caller-identity")?,
+        principal_arn: principal(&folder, &simulation)?,
+        simulation,
+        managed_node: only(nodes, |node| is_ours(&node.instance_id)),
+        instance,
+        instance_owner_id,
+    };
+    Ok(Facts { aws, os })
+}
+
+/// Writes the world into `folder`, which is made when it is not there. What was not gathered is not written.
+pub fn write_world(folder: &Path, facts: &Facts) -> Result<(), WorldError> {
+    let aws = &facts.aws;
+    write(
+        folder,
+        "world.json",
+        &Fact::Known(WorldFile { region: aws.region.known().cloned(), ..WorldFile::default() }),
+    )?;
+    write(folder, "os.json", &facts.os)?;
+    write(folder, "aws/ec2-describe-instances.json", &Reservations::of(&aws.instance, &aws.instance_owner_id))?;
+    write(folder, "aws/ec2-describe-instance-status.json", &InstanceStatuses::one(&aws.instance_status))?;
+    write(folder, "aws/ec2-describe-images.json", &Images::one(&aws.image))?;
+    write(folder, "aws/ec2-describe-regions.json", &Regions::all(&aws.regions))?;
+    write(folder, "aws/ec2-describe-availability-zones.json", &AvailabilityZones::all(&aws.availability_zones))?;
+    write(folder, "aws/ec2-describe-vpcs.json", &Vpcs::one(&aws.vpc))?;
+    write(folder, "aws/ec2-describe-subnets.json", &Subnets::all(&aws.subnets))?;
+    write(folder, "aws/ec2-describe-security-groups.json", &SecurityGroups::all(&aws.security_groups))?;
+    write(folder, "aws/ec2-describe-network-acls.json", &NetworkAcls::all(&aws.network_acls))?;
+    write(folder, "aws/ec2-describe-route-tables.json", &RouteTables::all(&aws.route_tables))?;
+    write(folder, "aws/ec2-describe-internet-gateways.json", &InternetGateways::all(&aws.internet_gateways))?;
+    write(folder, "aws/ec2-describe-managed-prefix-lists.json", &ManagedPrefixLists::all(&aws.managed_prefix_lists))?;
+    for (id, entries) in aws.prefix_list_entries.iter().filter(|(id, _)| is_prefix_list_id(id)) {
+        write(folder, &format!("aws/{ENTRIES}{id}.json"), &Entries::all(entries))?;
+    }
+    write(folder, "aws/sts-get-caller-identity.json", &aws.caller)?;
+    let is_user = aws.principal_arn.known().is_some_and(|arn| arn.contains(":user/"));
+    if is_user {
+        let user =
+            aws.principal_arn.clone().map(|arn| listing::GetUser { user: User { arn: Some(arn), ..User::default() } });
+        write(folder, "aws/iam-get-user.json", &user)?;
+    } else {
+        let role =
+            aws.principal_arn.clone().map(|arn| listing::GetRole { role: Role { arn: Some(arn), ..Role::default() } });
+        write(folder, "aws/iam-get-role.json", &role)?;
+    }
+    write(folder, "aws/iam-simulate-principal-policy.json", &aws.simulation)?;
+    write(folder, "aws/ssm-describe-instance-information.json", &InstanceInformationList::one(&aws.managed_node))
+}
+
+fn instance(folder: &Folder, id: Option<&str>) -> Result<(Fact<Instance>, Fact<String>), WorldError> {
+    const CALL: &str = "ec2-describe-instances";
+    let reservations = match folder.list::<Reservations>(CALL)? {
+        Fact::Known(reservations) => reservations,
+        Fact::Absent => return Ok((Fact::Absent, Fact::Absent)),
+        Fact::Unreadable(why) => return Ok((Fact::Unreadable(why.clone()), Fact::Unreadable(why))),
+        Fact::NotGathered => return Ok((Fact::NotGathered, Fact::NotGathered)),
+    };
+    let all = reservations.into_iter().flat_map(|reservation| {
+        let owner = reservation.owner_id;
+        reservation.instances.into_iter().map(move |instance| (instance, owner.clone()))
+    });
+    let mut ours: Vec<_> = all.filter(|(instance, _)| id.is_none() || instance.instance_id.as_deref() == id).collect();
+    if id.is_none() && ours.len() > 1 {
+        return Err(WorldError::SeveralInstances { path: folder.path_of(CALL), count: ours.len() });
+    }
+    Ok(match ours.pop() {
+        Some((instance, owner)) => (Fact::Known(instance), owner.map_or(Fact::NotGathered, Fact::Known)),
+        None => (Fact::Absent, Fact::Absent),
+    })
+}
+
+/// The one that is meant, `absent` when the list was read and has none.
+fn only<T>(list: Fact<Vec<T>>, is_meant: impl Fn(&T) -> bool) -> Fact<T> {
+    match list {
+        Fact::Known(list) => list.into_iter().find(is_meant).map_or(Fact::Absent, Fact::Known),
+        Fact::Absent => Fact::Absent,
+        Fact::Unreadable(why) => Fact::Unreadable(why),
+        Fact::NotGathered => Fact::NotGathered,
+    }
+}
+
+/// The CLI's files do not say which Region was asked; the instance's zone tells, whose name begins with the Region's.
+fn region(folder: &Folder, instance: &Fact<Instance>) -> Fact<String> {
+    if let Some(region) = folder.region() {
+        return Fact::Known(region.to_owned());
+    }
+    let zone = instance.known().and_then(|instance| instance.placement.as_ref()?.availability_zone.as_deref());
+    zone.and_then(region_of_zone).map_or(Fact::NotGathered, Fact::Known)
+}
+
+/// `us-gov-west-1a` and `us-west-2-lax-1a` are zones of `us-gov-west-1` and `us-west-2`.
+fn region_of_zone(zone: &str) -> Option<String> {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in zone.split('-') {
+        let number = part.trim_end_matches(|c: char| c.is_ascii_lowercase());
+        if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) {
+            parts.push(number);
+            return (parts.len() >= 3).then(|| parts.join("-"));
+        }
+        parts.push(part);
+    }
+    None
+}
+
+fn prefix_list_entries(
+    folder: &Folder,
+) -> Result<BTreeMap<String, Fact<Vec<crate::facts::PrefixListEntry>>>, WorldError> {
+    let mut all = BTreeMap::new();
+    for name in folder.calls_beginning_with(ENTRIES)? {
+        let id = name.strip_prefix(ENTRIES).unwrap_or_default().to_owned();
+        all.insert(id, folder.list::<Entries>(&name)?);
+    }
+    Ok(all)
+}
+
+fn principal(folder: &Folder, simulation: &Fact<Simulation>) -> Result<Fact<String>, WorldError> {
+    let role = folder.call::<listing::GetRole>("iam-get-role")?;
+    let user = folder.call::<listing::GetUser>("iam-get-user")?;
+    let arn = |arn: Option<String>| arn.map_or(Fact::NotGathered, Fact::Known);
+    Ok(match (role, user, simulation) {
+        (Fact::Known(answer), _, _) => arn(answer.role.arn),
+        (_, Fact::Known(answer), _) => arn(answer.user.arn),
+        (Fact::NotGathered, Fact::NotGathered, Fact::Known(Simulation { asked: Some(asked), .. })) => {
+            Fact::Known(asked.policy_source_arn.clone())
+        }
+        (Fact::NotGathered, user, _) => user.map(|_| String::new()),
+        (role, _, _) => role.map(|_| String::new()),
+    })
+}
+
+/// One line of text for an error of a file, with nothing in it that a terminal would obey.
+fn shape(path: PathBuf, text: impl AsRef<str>) -> WorldError {
+    WorldError::Shape { path, text: visible(text.as_ref()).into_owned() }
+}

@@ -1,1 +1,179 @@
 //! Pure: can a packet from this source reach this port, and can the reply get back, hop by hop?
+//!
+//! Each element of the way is a file with one `judge`: it looks at that element alone, so everything that blocks is found, also behind
+//! something else that blocks. The checks of `checks/network/` and the `path` of the report both read these answers.
+
+pub mod address;
+pub mod cidr;
+pub mod internet_gateway;
+pub mod network_acl;
+pub mod ports;
+pub mod prefix_list;
+pub mod ranges;
+mod resolve;
+pub mod route_table;
+pub mod security_group;
+pub mod source;
+
+use std::net::IpAddr;
+
+use eic_doctor_proto::{Attempt, Fact, Hop, HopDecision, PathAnswer, PathReport, Via, Why};
+
+use crate::facts::{AwsFacts, Instance, NetworkInterface};
+use crate::path::cidr::Cover;
+use crate::path::source::{NoSource, Source};
+
+pub use resolve::resolve;
+
+/// What one element says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decided {
+    /// AWS's id of the element, several joined by a comma, or empty where it is not known.
+    pub id: String,
+    pub decision: HopDecision,
+    /// The rule that decided, or why nothing could be decided.
+    pub rule: String,
+    /// The IAM action that the caller lacks, where that is why.
+    pub missing_action: Option<String>,
+}
+
+/// What every element must know of the attempt.
+pub struct Way<'a> {
+    pub interface: &'a NetworkInterface,
+    /// `None` when the instance has no address of the way's kind; then the primary network interface is looked at.
+    pub dialled: Option<IpAddr>,
+    pub source: Result<Source, NoSource>,
+    pub is_private: bool,
+    pub port: u16,
+}
+
+/// What every element says of an attempt through an EC2 Instance Connect Endpoint.
+const ENDPOINT: &str =
+    "the network between an EC2 Instance Connect Endpoint and the instance is not judged; the rest of the way is";
+
+/// The whole way, hop by hop. It stops at nothing: every element that blocks is listed.
+pub fn evaluate(facts: &AwsFacts, attempt: &Attempt) -> PathReport {
+    let dialled = facts.instance.known().and_then(|instance| address::dialled(instance, attempt).ok());
+    let source = source::of(facts, attempt, dialled.map(|dialled| dialled.address));
+    let elements = [
+        ("address", "inbound", judge_address(facts, attempt)),
+        ("internet-gateway", "inbound", internet_gateway::judge(facts, attempt)),
+        ("network-acl", "inbound", network_acl::judge(facts, attempt, network_acl::Direction::Ingress)),
+        ("security-group", "inbound", security_group::judge(facts, attempt)),
+        ("network-acl", "outbound", network_acl::judge(facts, attempt, network_acl::Direction::Egress)),
+        ("route-table", "outbound", route_table::judge(facts, attempt)),
+    ];
+    let hops: Vec<Hop> =
+        elements.into_iter().map(|(element, direction, decided)| hop(element, direction, decided)).collect();
+    PathReport {
+        answer: answer(&hops),
+        source: source.map(|source| source.nets.iter().map(ToString::to_string).collect()).unwrap_or_default(),
+        address: dialled.map(|dialled| dialled.address.to_string()),
+        network_interface: dialled.and_then(|dialled| dialled.interface.network_interface_id.clone()),
+        port: attempt.port,
+        hops,
+    }
+}
+
+/// Whether the instance has the address that the way dials.
+pub fn judge_address(facts: &AwsFacts, attempt: &Attempt) -> Decided {
+    let instance = match need(&facts.instance, "the instance") {
+        Ok(instance) => instance,
+        Err(why) => return Decided::unknown(String::new(), why),
+    };
+    if attempt.via == Via::Auto {
+        return Decided::unknown(String::new(), undecided());
+    }
+    match address::dialled(instance, attempt) {
+        Ok(dialled) => Decided::new(id_of(dialled.interface), HopDecision::Allowed, dialled.address.to_string()),
+        Err(why) => Decided::new(address::primary(instance).map(id_of).unwrap_or_default(), HopDecision::Blocked, why),
+    }
+}
+
+/// What every element must know, or why none can be judged.
+pub fn way<'a>(facts: &'a AwsFacts, attempt: &Attempt) -> Result<Way<'a>, Why> {
+    let instance: &Instance = need(&facts.instance, "the instance")?;
+    match attempt.via {
+        Via::Auto => return Err(undecided()),
+        Via::Endpoint => return Err(Why::new(ENDPOINT)),
+        Via::Browser | Via::Public | Via::Private => {}
+    }
+    let dialled = address::dialled(instance, attempt).ok();
+    let interface = dialled
+        .map(|dialled| dialled.interface)
+        .or_else(|| address::primary(instance))
+        .ok_or_else(|| Why::new("the instance's answer lists no network interface"))?;
+    let dialled = dialled.map(|dialled| dialled.address);
+    Ok(Way {
+        interface,
+        dialled,
+        source: source::of(facts, attempt, dialled),
+        is_private: attempt.via == Via::Private,
+        port: attempt.port,
+    })
+}
+
+impl Decided {
+    pub fn new(id: impl Into<String>, decision: HopDecision, rule: impl Into<String>) -> Self {
+        Self { id: id.into(), decision, rule: rule.into(), missing_action: None }
+    }
+
+    pub fn unknown(id: impl Into<String>, why: Why) -> Self {
+        Self { id: id.into(), decision: HopDecision::Unknown, rule: why.reason, missing_action: why.missing_action }
+    }
+}
+
+impl From<Cover> for HopDecision {
+    fn from(cover: Cover) -> Self {
+        match cover {
+            Cover::All => Self::Allowed,
+            Cover::Partial => Self::Partial,
+            Cover::None => Self::Blocked,
+        }
+    }
+}
+
+/// The value, or why it cannot be had. `what` reads before a colon.
+pub fn need<'a, T>(fact: &'a Fact<T>, what: &str) -> Result<&'a T, Why> {
+    match fact {
+        Fact::Known(value) => Ok(value),
+        Fact::Absent => Err(Why::new(format!("{what}: there is none"))),
+        Fact::Unreadable(why) => {
+            Err(Why { missing_action: why.missing_action.clone(), ..Why::new(format!("{what}: {}", why.reason)) })
+        }
+        Fact::NotGathered => Err(Why::new(format!("{what}: not gathered"))),
+    }
+}
+
+pub(crate) fn id_of(interface: &NetworkInterface) -> String {
+    interface.network_interface_id.clone().unwrap_or_default()
+}
+
+fn undecided() -> Why {
+    Why::new("which way would be taken is not known without the instance's addresses")
+}
+
+fn hop(element: &str, direction: &str, decided: Decided) -> Hop {
+    let Decided { id, decision, rule, .. } = decided;
+    Hop {
+        element: element.to_owned(),
+        id: eic_doctor_proto::visible(&id).into_owned(),
+        direction: direction.to_owned(),
+        decision,
+        rule: eic_doctor_proto::visible(&rule).into_owned(),
+    }
+}
+
+/// One element that blocks is enough; one that is not known leaves the answer open.
+fn answer(hops: &[Hop]) -> PathAnswer {
+    let any = |decision| hops.iter().any(|hop| hop.decision == decision);
+    if any(HopDecision::Blocked) {
+        PathAnswer::Blocked
+    } else if any(HopDecision::Unknown) {
+        PathAnswer::Unknown
+    } else if any(HopDecision::Partial) {
+        PathAnswer::Partial
+    } else {
+        PathAnswer::Allowed
+    }
+}

@@ -1,0 +1,304 @@
+use eic_doctor_proto::{Attempt, Command, Evidence, Fact, Finding, Remedy, Verdict, check};
+use serde_json::json;
+
+use crate::arn::{Principal, PrincipalKind};
+use crate::checks::command::id;
+use crate::facts::{AwsFacts, EvaluationResult, MatchedStatement, Simulation};
+
+check! {
+    /// The principal may push a key for this OS user to this instance.
+    ///
+    /// ## Why it matters
+    ///
+    /// `ec2-instance-connect:SendSSHPublicKey` is asked for on the instance's ARN, with the OS user in the condition key `ec2:osuser` and
+    /// the instance's tags in `aws:ResourceTag/…`. Policies often allow `ec2:osuser` for `ec2-user` alone; pushing for `ubuntu` is then
+    /// refused with AccessDenied.
+    ///
+    /// ## How to look by hand
+    ///
+    /// `aws iam simulate-principal-policy --policy-source-arn ARN --action-names ec2-instance-connect:SendSSHPublicKey
+    /// --resource-arns INSTANCE_ARN --context-entries ContextKeyName=ec2:osuser,ContextKeyValues=OS_USER,ContextKeyType=string`. Read
+    /// `ResourceSpecificResults` where there are any: since July 2026 the top level is only an aggregate. The simulator knows no session
+    /// policies and no VPC endpoint policies.
+    ///
+    /// ## How to mend
+    ///
+    /// Not allowed by any statement: add the smallest statement, for this instance and this OS user. Denied by a statement: narrow that
+    /// one, for no other can outweigh it. Outside the permissions boundary or an Organizations policy: widen those.
+    ///
+    /// ## References
+    ///
+    /// - EC2 User Guide, "Grant IAM permissions for EC2 Instance Connect"
+    /// - Service Authorization Reference, "Actions, resources, and condition keys for AWS EC2 Instance Connect"
+    /// - IAM API Reference, SimulatePrincipalPolicy, EvaluationResult
+    pub static CHECK: AwsFacts = {
+        id: "aws.iam.send-ssh-public-key",
+        title: "the principal may push a key",
+        needs: ["aws.instance.exists", "aws.iam.principal"],
+        actions: ["iam:SimulatePrincipalPolicy", "ec2:DescribeInstances"],
+        runbook: ["CheckIAMRoleOrUserPermissions"],
+        judge: judge,
+    }
+}
+
+const ACTION: &str = "ec2-instance-connect:SendSSHPublicKey";
+const AT: &str = "iam:SimulatePrincipalPolicy";
+
+/// What the simulator says of the one question, whichever shape it said it in.
+struct Decision<'a> {
+    word: &'a str,
+    matched: &'a [MatchedStatement],
+    missing: &'a [String],
+    outside_organization: bool,
+    outside_boundary: bool,
+}
+
+fn judge(facts: &AwsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
+    let simulation = facts.simulation.need("the simulation of the principal's policies")?;
+    let principal = match (&facts.principal_arn, attempt.principal.as_ref()) {
+        (Fact::NotGathered, Some(asked)) => asked,
+        (arn, _) => arn.need("the principal")?,
+    };
+    asked_the_same(simulation, attempt)?;
+    let instance = facts.instance.need("the instance")?.instance_id.as_deref();
+    let instance = instance.ok_or_else(|| Verdict::unknown("AWS did not tell the instance's id"))?;
+    let decision = decision(simulation, instance)
+        .ok_or_else(|| Verdict::unknown(format!("the simulator said nothing of {ACTION} on {instance}")))?;
+    let mut evidence =
+        vec![Evidence::new(format!("{ACTION} for {principal} as `{}`: {}", attempt.os_user, decision.word), AT)];
+    evidence.extend(decision.matched.iter().map(|statement| Evidence::new(words(statement), AT)));
+    if !decision.missing.is_empty() {
+        // Source: IAM API Reference, EvaluationResult, MissingContextValues: the answer could be another one with them.
+        let keys = decision.missing.join(", ");
+        let why = format!("{} as long as nothing is known of {keys}, which the policies ask for", decision.word);
+        return Err(Verdict::Unknown { why, missing_action: None, evidence });
+    }
+    let remedy_and_why = match decision.word {
+        "allowed" => return Ok(Verdict::Ok { evidence }),
+        _ if decision.outside_organization => (
+            format!("an Organizations policy does not allow {ACTION}"),
+            by_hand(&format!("Have {ACTION} allowed by the service control policies of the account")),
+        ),
+        _ if decision.outside_boundary => (
+            format!("the permissions boundary of {principal} does not allow {ACTION}"),
+            by_hand(&format!("Add {ACTION} to the permissions boundary of the principal")),
+        ),
+        "explicitDeny" => {
+            let policies: Vec<&str> = decision.matched.iter().filter_map(|s| s.source_policy_id.as_deref()).collect();
+            let by = if policies.is_empty() { "a policy".to_owned() } else { policies.join(", ") };
+            (
+                format!("a statement of {by} denies {ACTION} for `{}`", attempt.os_user),
+                by_hand("Remove or narrow the statement that denies it: no other statement can outweigh it"),
+            )
+        }
+        "implicitDeny" => (
+            format!("no policy of {principal} allows {ACTION} for `{}` on {instance}", attempt.os_user),
+            allowing(facts, simulation, principal, instance, attempt),
+        ),
+        other => return Err(Verdict::unknown(format!("the simulator says `{other}`, which is not known here"))),
+    };
+    let (why, remedy) = remedy_and_why;
+    Ok(Verdict::fail(Finding::new(why, remedy).with(evidence)))
+}
+
+/// Since 2026-07-30 there is one result per action and the verdict per resource stands in `ResourceSpecificResults`; before, there was
+/// one result per action and resource (botocore, iam/2010-05-08, commit 885f434f7).
+fn decision<'a>(simulation: &'a Simulation, instance: &str) -> Option<Decision<'a>> {
+    let is_ours =
+        |arn: &Option<String>| arn.as_deref().is_some_and(|arn| arn.ends_with(&format!(":instance/{instance}")));
+    let of_action: Vec<&EvaluationResult> = simulation
+        .evaluation_results
+        .iter()
+        .filter(|result| result.eval_action_name.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(ACTION)))
+        .collect();
+    let outside_organization = |result: &EvaluationResult| {
+        let detail = result.organizations_decision_detail.as_ref();
+        detail.and_then(|detail| detail.allowed_by_organizations) == Some(false)
+    };
+    for result in &of_action {
+        if let Some(ours) =
+            result.resource_specific_results.iter().find(|specific| is_ours(&specific.eval_resource_name))
+        {
+            let boundary = ours
+                .permissions_boundary_decision_detail
+                .as_ref()
+                .or(result.permissions_boundary_decision_detail.as_ref());
+            return Some(Decision {
+                word: ours.eval_resource_decision.as_deref()?,
+                matched: &ours.matched_statements,
+                missing: &ours.missing_context_values,
+                outside_organization: outside_organization(result),
+                outside_boundary: boundary.and_then(|detail| detail.allowed_by_permissions_boundary) == Some(false),
+            });
+        }
+    }
+    let result = of_action.into_iter().find(|result| is_ours(&result.eval_resource_name))?;
+    let boundary = result.permissions_boundary_decision_detail.as_ref();
+    Some(Decision {
+        word: result.eval_decision.as_deref()?,
+        matched: &result.matched_statements,
+        missing: &result.missing_context_values,
+        outside_organization: outside_organization(result),
+        outside_boundary: boundary.and_then(|detail| detail.allowed_by_permissions_boundary) == Some(false),
+    })
+}
+
+/// `decided by PolicyInputList.1 (IAM Policy), lines 1:17 to 9:6`
+fn words(statement: &MatchedStatement) -> String {
+    let policy = statement.source_policy_id.as_deref().unwrap_or("a policy");
+    let kind = statement.source_policy_type.as_deref().map(|kind| format!(" ({kind})")).unwrap_or_default();
+    let position =
+        |position: Option<crate::facts::Position>| position.and_then(|p| Some(format!("{}:{}", p.line?, p.column?)));
+    let place = match (position(statement.start_position), position(statement.end_position)) {
+        (Some(start), Some(end)) => format!(", lines {start} to {end}"),
+        _ => String::new(),
+    };
+    format!("decided by {policy}{kind}{place}")
+}
+
+fn by_hand(text: &str) -> Remedy {
+    Remedy::by_hand(text, "`eic-doctor check` with the same principal and `--only aws.iam`")
+}
+
+/// The smallest statement that allows exactly this: one action, one instance, one OS user.
+fn allowing(facts: &AwsFacts, simulation: &Simulation, principal: &str, instance: &str, attempt: &Attempt) -> Remedy {
+    let text = format!("Allow {ACTION} for `{}` on this instance", attempt.os_user);
+    let asked = simulation.asked.as_ref().and_then(|asked| asked.resource_arns.first().cloned());
+    let resource = asked.or_else(|| arn_of(facts, principal, instance));
+    let (Some(resource), Some((kind, name)), Some(instance)) = (resource, kind_and_name(principal), id(Some(instance)))
+    else {
+        return by_hand(&text);
+    };
+    let document = json!({
+        "Version": "2012-10-17",
+        "Statement": [{
+            "Effect": "Allow",
+            "Action": ACTION,
+            "Resource": resource,
+            "Condition": { "StringEquals": { "ec2:osuser": attempt.os_user } },
+        }],
+    });
+    let put = Command::new("aws").args(["iam", &format!("put-{kind}-policy"), &format!("--{kind}-name"), &name]);
+    // A name of its own for each instance and OS user, so that no policy that is there is overwritten.
+    let policy = format!("eic-doctor-{instance}-{}", attempt.os_user.as_str().trim_end_matches('$'));
+    let put = put.args(["--policy-name", &policy, "--policy-document", &document.to_string()]);
+    let again = Command::new("eic-doctor").args(["check", instance, "--os-user", attempt.os_user.as_str()]);
+    let again = again.args(["--principal", principal, "--only", "aws.iam"]);
+    Remedy::by_command(text, &put, again.to_string())
+}
+
+fn arn_of(facts: &AwsFacts, principal: &str, instance: &str) -> Option<String> {
+    let partition = principal.split(':').nth(1)?;
+    Some(format!(
+        "arn:{partition}:ec2:{}:{}:instance/{instance}",
+        facts.region.known()?,
+        facts.instance_owner_id.known()?
+    ))
+}
+
+/// `role` or `user`, and the name without its path. Roles that AWS itself keeps, those of IAM Identity Center say, take no policy.
+fn kind_and_name(arn: &str) -> Option<(&'static str, String)> {
+    let principal: Principal = arn.parse().ok().filter(|_| !arn.contains(":role/aws-"))?;
+    match principal.kind {
+        PrincipalKind::Role { name } => Some(("role", name)),
+        PrincipalKind::User { name } => Some(("user", name)),
+        PrincipalKind::AssumedRole { .. } | PrincipalKind::Root | PrincipalKind::FederatedUser => None,
+    }
+}
+
+/// A recorded answer is of use only to the question that it was given to.
+fn asked_the_same(simulation: &Simulation, attempt: &Attempt) -> Result<(), Verdict> {
+    let asked = simulation.asked.iter().flat_map(|asked| &asked.context_entries);
+    let mut os_users = asked.filter(|entry| entry.context_key_name.eq_ignore_ascii_case("ec2:osuser"));
+    match os_users.find(|entry| !entry.context_key_values.iter().any(|value| value == attempt.os_user.as_str())) {
+        Some(entry) => {
+            let values = entry.context_key_values.join(", ");
+            Err(Verdict::unknown(format!("the simulation was asked about `{values}`, not about `{}`", attempt.os_user)))
+        }
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::Instance;
+    use eic_doctor_proto::Fact;
+
+    const INSTANCE: &str = "i-0123456789abcdef0";
+
+    fn judged(results: serde_json::Value) -> Verdict {
+        let simulation = serde_json::from_value(json!({ "EvaluationResults": results })).unwrap();
+        let facts = AwsFacts {
+            region: Fact::Known("eu-west-1".into()),
+            instance: Fact::Known(Instance { instance_id: Some(INSTANCE.into()), ..Instance::default() }),
+            instance_owner_id: Fact::Known("111122223333".into()),
+            principal_arn: Fact::Known("arn:aws:iam::111122223333:role/team/connector".into()),
+            simulation: Fact::Known(simulation),
+            ..AwsFacts::default()
+        };
+        judge(&facts, &Attempt::usual()).unwrap_or_else(|verdict| verdict)
+    }
+
+    fn before(decision: &str) -> serde_json::Value {
+        json!([{ "EvalActionName": ACTION, "EvalResourceName": format!("arn:aws:ec2:eu-west-1:111122223333:instance/{INSTANCE}"),
+            "EvalDecision": decision }])
+    }
+
+    fn after(top: &str, ours: &str) -> serde_json::Value {
+        json!([{ "EvalActionName": ACTION, "EvalResourceName": "arn:aws:ec2:*:*:instance/*", "EvalDecision": top,
+            "ResourceSpecificResults": [
+                { "EvalResourceName": "arn:aws:ec2:eu-west-1:111122223333:instance/i-00000000000000000",
+                  "EvalResourceDecision": "explicitDeny" },
+                { "EvalResourceName": format!("arn:aws:ec2:eu-west-1:111122223333:instance/{INSTANCE}"),
+                  "EvalResourceDecision": ours },
+            ] }])
+    }
+
+    #[test]
+    fn both_shapes_of_the_answer_say_the_same() {
+        assert!(matches!(judged(before("allowed")), Verdict::Ok { .. }));
+        assert!(matches!(judged(after("explicitDeny", "allowed")), Verdict::Ok { .. }));
+        assert!(matches!(judged(before("implicitDeny")), Verdict::Fail(_)));
+        assert!(matches!(judged(after("allowed", "implicitDeny")), Verdict::Fail(_)));
+    }
+
+    #[test]
+    fn an_answer_about_another_instance_is_no_answer() {
+        let mut results = before("allowed");
+        results[0]["EvalResourceName"] = "*".into();
+        assert!(matches!(judged(results), Verdict::Unknown { .. }));
+    }
+
+    #[test]
+    fn missing_context_makes_the_answer_uncertain_and_is_named() {
+        let mut results = before("implicitDeny");
+        results[0]["MissingContextValues"] = json!(["aws:MultiFactorAuthPresent"]);
+        let Verdict::Unknown { why, .. } = judged(results) else { panic!("certain") };
+        assert!(why.contains("aws:MultiFactorAuthPresent"), "{why}");
+    }
+
+    #[test]
+    fn a_boundary_and_an_organization_are_told_apart_from_a_missing_statement() {
+        let mut results = before("implicitDeny");
+        results[0]["PermissionsBoundaryDecisionDetail"] = json!({ "AllowedByPermissionsBoundary": false });
+        let Verdict::Fail(finding) = judged(results) else { panic!("no fail") };
+        assert!(finding.why.starts_with("the permissions boundary"), "{}", finding.why);
+        let mut results = before("implicitDeny");
+        results[0]["OrganizationsDecisionDetail"] = json!({ "AllowedByOrganizations": false });
+        let Verdict::Fail(finding) = judged(results) else { panic!("no fail") };
+        assert!(finding.why.starts_with("an Organizations policy"), "{}", finding.why);
+    }
+
+    #[test]
+    fn the_remedy_allows_one_action_on_one_instance_for_one_os_user() {
+        let Verdict::Fail(finding) = judged(before("implicitDeny")) else { panic!("no fail") };
+        let command = finding.remedy.command.unwrap();
+        assert!(command.starts_with("aws iam put-role-policy --role-name connector --policy-name"), "{command}");
+        for word in
+            [ACTION, "arn:aws:ec2:eu-west-1:111122223333:instance/i-0123456789abcdef0", r#""ec2:osuser":"ec2-user""#]
+        {
+            assert!(command.contains(word), "{command}");
+        }
+    }
+}

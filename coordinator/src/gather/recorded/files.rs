@@ -1,0 +1,225 @@
+//! The files of a world: bounded reading, the overlay on another world, and the form for what could not be read.
+
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use eic_doctor_proto::{Fact, Why};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::listing::Listing;
+use super::{WorldError, shape};
+
+/// What one file may hold. The largest that a person will send is a Region's security groups.
+const LIMIT: u64 = 16 * 1024 * 1024;
+
+/// `world.json`: what no call of the CLI tells. Every key may be left out, and so may the file.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "snake_case")]
+pub struct WorldFile {
+    /// The Region that was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// The name of a neighbouring folder: a file that this world lacks is taken from there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base: Option<String>,
+    /// Who connects and what is expected: read by the project's own tests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test: Option<serde_json::Value>,
+}
+
+/// A world's folder and the one that it is laid over.
+pub struct Folder {
+    own: PathBuf,
+    base: Option<PathBuf>,
+    region: Option<String>,
+}
+
+/// What stands in a file whose call was refused.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct UnreadableFile {
+    eic_doctor_unreadable: Unreadable,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct Unreadable {
+    reason: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    missing_action: Option<String>,
+}
+
+/// Finds the key without understanding the rest.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Peek {
+    #[serde(default)]
+    eic_doctor_unreadable: Option<serde::de::IgnoredAny>,
+}
+
+impl Folder {
+    pub fn open(folder: &Path) -> Result<Self, WorldError> {
+        let mut opened = Self { own: folder.to_owned(), base: None, region: None };
+        if let Some(bytes) = opened.bytes("world.json")? {
+            let path = folder.join("world.json");
+            let file: WorldFile = parse(&path, &bytes)?;
+            opened.region = file.region;
+            if let Some(name) = file.base {
+                opened.base = Some(neighbour(folder, &name).ok_or_else(|| {
+                    shape(path, format!("`base` is `{name}`, which is not the name of a neighbouring world"))
+                })?);
+            }
+        }
+        if opened.base.is_none() && !folder.join("os.json").exists() && !folder.join("aws").is_dir() {
+            return Err(WorldError::NotAWorld(folder.to_owned()));
+        }
+        match (&opened.base, &opened.region) {
+            (Some(base), None) => opened.region = Self::open(base)?.region,
+            (None | Some(_), _) => {}
+        }
+        Ok(opened)
+    }
+
+    pub fn region(&self) -> Option<&str> {
+        self.region.as_deref()
+    }
+
+    /// The whole document of a call.
+    pub fn call<T: DeserializeOwned>(&self, call: &str) -> Result<Fact<T>, WorldError> {
+        self.read(&format!("aws/{call}.json"))
+    }
+
+    /// The list in the document of a call.
+    pub fn list<L: Listing>(&self, call: &str) -> Result<Fact<Vec<L::Item>>, WorldError> {
+        let name = format!("aws/{call}.json");
+        match self.read::<L>(&name)? {
+            Fact::Known(document) => match document.items() {
+                Some(items) => Ok(Fact::Known(items)),
+                None => Err(shape(self.find(&name), format!("there is no list `{}` in it", L::KEY))),
+            },
+            Fact::Absent => Ok(Fact::Absent),
+            Fact::Unreadable(why) => Ok(Fact::Unreadable(why)),
+            Fact::NotGathered => Ok(Fact::NotGathered),
+        }
+    }
+
+    pub fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Fact<T>, WorldError> {
+        let Some(bytes) = self.bytes(name)? else { return Ok(Fact::NotGathered) };
+        let path = self.find(name);
+        // serde takes a list for a struct as well; nothing that is recorded here is one.
+        if let Some(first) = bytes.iter().find(|byte| !byte.is_ascii_whitespace())
+            && *first != b'{'
+        {
+            return Err(shape(
+                path,
+                "it does not begin with `{`, so it is nothing that the AWS CLI or eic-doctor writes, at line 1",
+            ));
+        }
+        let peek: Peek = parse(&path, &bytes)?;
+        if peek.eic_doctor_unreadable.is_some() {
+            let file: UnreadableFile = parse(&path, &bytes)?;
+            let Unreadable { reason, missing_action } = file.eic_doctor_unreadable;
+            return Ok(Fact::Unreadable(Why { missing_action, ..Why::new(reason) }));
+        }
+        Ok(Fact::Known(parse(&path, &bytes)?))
+    }
+
+    /// Names of calls, without `.json`, of this world and of the one below.
+    pub fn calls_beginning_with(&self, prefix: &str) -> Result<Vec<String>, WorldError> {
+        let mut names = Vec::new();
+        for folder in std::iter::once(&self.own).chain(&self.base) {
+            let path = folder.join("aws");
+            let Ok(entries) = fs::read_dir(&path) else { continue };
+            for entry in entries {
+                let entry = entry.map_err(|source| WorldError::Read { path: path.clone(), source })?;
+                let name = entry.file_name();
+                let call = name.to_str().and_then(|name| name.strip_suffix(".json"));
+                if let Some(call) = call.filter(|call| call.strip_prefix(prefix).is_some_and(is_prefix_list_id)) {
+                    names.push(call.to_owned());
+                }
+            }
+        }
+        names.sort_unstable();
+        names.dedup();
+        Ok(names)
+    }
+
+    pub fn path_of(&self, call: &str) -> PathBuf {
+        self.find(&format!("aws/{call}.json"))
+    }
+
+    fn find(&self, name: &str) -> PathBuf {
+        let own = self.own.join(name);
+        match &self.base {
+            Some(base) if !own.exists() => base.join(name),
+            _ => own,
+        }
+    }
+
+    /// `None` where there is no such file.
+    fn bytes(&self, name: &str) -> Result<Option<Vec<u8>>, WorldError> {
+        let path = self.find(name);
+        let failed = |source| WorldError::Read { path: path.clone(), source };
+        let metadata = match fs::metadata(&path) {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed(error)),
+        };
+        // A pipe or a device has no end, or waits for ever.
+        if !metadata.is_file() {
+            return Err(failed(std::io::Error::other("it is not a regular file")));
+        }
+        let mut bytes = Vec::new();
+        File::open(&path).map_err(failed)?.take(LIMIT + 1).read_to_end(&mut bytes).map_err(failed)?;
+        if bytes.len() as u64 > LIMIT {
+            return Err(WorldError::TooLarge { path, limit: LIMIT });
+        }
+        Ok(Some(bytes))
+    }
+}
+
+/// Writes a fact; one that was not gathered leaves no file.
+pub fn write<T: Serialize>(folder: &Path, name: &str, fact: &Fact<T>) -> Result<(), WorldError> {
+    let path = folder.join(name);
+    let failed = |source| WorldError::Write { path: path.clone(), source };
+    let text = match fact {
+        Fact::Known(document) => serde_json::to_string_pretty(document),
+        Fact::Unreadable(why) => {
+            let (reason, missing_action) = (why.reason.clone(), why.missing_action.clone());
+            serde_json::to_string_pretty(&UnreadableFile {
+                eic_doctor_unreadable: Unreadable { reason, missing_action },
+            })
+        }
+        Fact::Absent | Fact::NotGathered => return Ok(()),
+    };
+    let text = text.map_err(|error| failed(error.into()))? + "\n";
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent).map_err(failed)?;
+    }
+    fs::write(&path, text).map_err(failed)
+}
+
+/// `pl-` and hexadecimal digits: nothing that leads out of the folder.
+pub fn is_prefix_list_id(id: &str) -> bool {
+    id.strip_prefix("pl-")
+        .is_some_and(|rest| !rest.is_empty() && rest.len() <= 32 && rest.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
+fn neighbour(folder: &Path, name: &str) -> Option<PathBuf> {
+    let is_plain = !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    let folder = fs::canonicalize(folder).ok()?;
+    let base = folder.parent()?.join(name);
+    (is_plain && base != folder && base.is_dir() && !is_laid_over(&base)).then_some(base)
+}
+
+/// One world below another is enough, and never ends in a circle.
+fn is_laid_over(base: &Path) -> bool {
+    fs::read(base.join("world.json"))
+        .is_ok_and(|bytes| serde_json::from_slice::<WorldFile>(&bytes).is_ok_and(|file| file.base.is_some()))
+}
+
+fn parse<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, WorldError> {
+    serde_json::from_slice(bytes).map_err(|error| shape(path.to_owned(), error.to_string()))
+}

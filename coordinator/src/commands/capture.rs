@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
-use eic_doctor_proto::{Exit, Fact};
+use eic_doctor_proto::{Command, Exit, Fact};
 
 use super::console::{Console, Failure};
 use super::look::{look, needed_id, resolved_attempt};
@@ -27,7 +27,9 @@ pub(super) async fn capture(
     for note in gathered.notes {
         console.notice(&note);
     }
-    console.notice(&format!("wrote the world {0}; `eic-doctor check {id} --world {0}` judges it", args.to.display()));
+    let folder = args.to.display();
+    let command = Command::new("eic-doctor").args(["check", &id, "--world"]).arg(folder.to_string());
+    console.notice(&format!("wrote the world {folder}; for the same attempt, `{command}` judges it"));
     Ok(Exit::Healthy)
 }
 

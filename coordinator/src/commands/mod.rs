@@ -9,6 +9,8 @@ mod look;
 mod output;
 pub mod policy;
 mod report;
+#[cfg(test)]
+mod tests;
 
 use eic_doctor_proto::Exit;
 

@@ -7,16 +7,15 @@ use eic_doctor_proto::Fact;
 use super::budget::Budget;
 use super::operations::{
     Aws, DescribeInternetGateways, DescribeManagedPrefixLists, DescribeNetworkAcls, DescribeRouteTables,
-    DescribeSecurityGroups, DescribeSubnets, DescribeVpcs, GetManagedPrefixListEntries,
+    DescribeSecurityGroups, DescribeSubnets, GetManagedPrefixListEntries,
 };
 use super::refused::fact;
-use super::run::{Seen, first_of};
+use super::run::Seen;
 use crate::facts::{
-    Instance, InternetGateway, ManagedPrefixList, NetworkAcl, PrefixListEntry, RouteTable, SecurityGroup, Subnet, Vpc,
+    Instance, InternetGateway, ManagedPrefixList, NetworkAcl, PrefixListEntry, RouteTable, SecurityGroup, Subnet,
 };
 
 pub(super) struct Network {
-    pub vpc: Fact<Vpc>,
     pub subnets: Fact<Vec<Subnet>>,
     pub security_groups: Fact<Vec<SecurityGroup>>,
     pub network_acls: Fact<Vec<NetworkAcl>>,
@@ -37,7 +36,7 @@ pub(super) async fn look<A: Aws>(
         around(aws, budget, &seen).await
     });
     let (managed_prefix_lists, mut prefix_list_entries) = service;
-    let Around { vpcs, vpc, subnets, security_groups, network_acls, route_tables, internet_gateways } = around;
+    let Around { vpcs, subnets, security_groups, network_acls, route_tables, internet_gateways } = around;
     // The third round trip, only when a rule or a route names a list that nobody has asked for yet.
     let mut named = named_by_rules(&security_groups);
     named.extend(named_by_routes(&route_tables));
@@ -45,7 +44,6 @@ pub(super) async fn look<A: Aws>(
     prefix_list_entries.extend(entries_of(aws, budget, named).await);
     let internet_gateways = internet_gateways.map(|all| relevant_gateways(all, &vpcs, &route_tables));
     Network {
-        vpc,
         subnets,
         security_groups,
         network_acls,
@@ -59,7 +57,6 @@ pub(super) async fn look<A: Aws>(
 struct Around {
     /// Ids of the VPCs that the instance has an interface in.
     vpcs: Vec<String>,
-    vpc: Fact<Vpc>,
     subnets: Fact<Vec<Subnet>>,
     security_groups: Fact<Vec<SecurityGroup>>,
     network_acls: Fact<Vec<NetworkAcl>>,
@@ -105,7 +102,6 @@ async fn around<A: Aws>(aws: &A, budget: &Budget, seen: &Seen) -> Around {
     let Some(instance) = seen.instance.known() else {
         return Around {
             vpcs: Vec::new(),
-            vpc: seen.not_asked(),
             subnets: seen.not_asked(),
             security_groups: seen.not_asked(),
             network_acls: seen.not_asked(),
@@ -113,14 +109,7 @@ async fn around<A: Aws>(aws: &A, budget: &Budget, seen: &Seen) -> Around {
             internet_gateways: seen.not_asked(),
         };
     };
-    let vpc_id = instance.vpc_id.clone();
     let ids = Ids::of(instance);
-    let vpc = async {
-        match &vpc_id {
-            Some(id) => first_of(budget.ask(<A as DescribeVpcs>::ACTION, aws.describe_vpcs(id)).await),
-            None => Fact::Absent,
-        }
-    };
     let subnets =
         unless_none(&ids.subnets, budget.ask(<A as DescribeSubnets>::ACTION, aws.describe_subnets(&ids.subnets)));
     let groups = unless_none(
@@ -133,9 +122,9 @@ async fn around<A: Aws>(aws: &A, budget: &Budget, seen: &Seen) -> Around {
         unless_none(&ids.vpcs, budget.ask(<A as DescribeRouteTables>::ACTION, aws.describe_route_tables(&ids.vpcs)));
     let gateways =
         unless_none(&ids.vpcs, budget.ask(<A as DescribeInternetGateways>::ACTION, aws.describe_internet_gateways()));
-    let (vpc, subnets, security_groups, network_acls, route_tables, internet_gateways) =
-        tokio::join!(vpc, subnets, groups, acls, tables, gateways);
-    Around { vpcs: ids.vpcs, vpc, subnets, security_groups, network_acls, route_tables, internet_gateways }
+    let (subnets, security_groups, network_acls, route_tables, internet_gateways) =
+        tokio::join!(subnets, groups, acls, tables, gateways);
+    Around { vpcs: ids.vpcs, subnets, security_groups, network_acls, route_tables, internet_gateways }
 }
 
 /// Asks only when there is something to ask about: an empty list of ids would mean "all" to EC2. A stopped or terminated instance

@@ -4,7 +4,7 @@ use super::refused::Answer;
 use crate::facts::{
     AvailabilityZone, CallerIdentity, Image, InstanceInformation, InstanceStatus, InternetGateway, ManagedPrefixList,
     NetworkAcl, PrefixListEntry, Region, Reservation, Role, RouteTable, SecurityGroup, Simulation, SimulationQuestion,
-    Subnet, User, Vpc,
+    Subnet, User,
 };
 
 macro_rules! operations {
@@ -35,7 +35,6 @@ operations! {
     "ec2:DescribeImages" DescribeImages::describe_images(image_id: &str) -> Vec<Image>;
     "ec2:DescribeRegions" DescribeRegions::describe_regions() -> Vec<Region>;
     "ec2:DescribeAvailabilityZones" DescribeAvailabilityZones::describe_availability_zones() -> Vec<AvailabilityZone>;
-    "ec2:DescribeVpcs" DescribeVpcs::describe_vpcs(vpc_id: &str) -> Vec<Vpc>;
     "ec2:DescribeSubnets" DescribeSubnets::describe_subnets(subnet_ids: &[String]) -> Vec<Subnet>;
     "ec2:DescribeSecurityGroups" DescribeSecurityGroups::describe_security_groups(group_ids: &[String]) -> Vec<SecurityGroup>;
     "ec2:DescribeNetworkAcls" DescribeNetworkAcls::describe_network_acls(vpc_ids: &[String]) -> Vec<NetworkAcl>;
@@ -72,4 +71,19 @@ pub struct Invocation {
     pub response_code: i32,
     pub standard_output: String,
     pub standard_error: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::ACTIONS;
+    use crate::commands::policy;
+
+    #[test]
+    fn the_policy_grants_exactly_what_is_called() {
+        let called: BTreeSet<&str> =
+            ACTIONS.iter().copied().filter(|action| *action != "sts:GetCallerIdentity").collect();
+        assert_eq!(called, policy::actions());
+    }
 }

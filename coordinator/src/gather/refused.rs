@@ -148,14 +148,18 @@ fn kind_of(code: &str) -> RefusedKind {
 fn not_permitted_text(message: &str) -> String {
     let who =
         message.split_once("User: ").and_then(|(_, rest)| rest.split_once(" is not authorized")).map(|(who, _)| who);
-    let because = message.split_once(" because ").map(|(_, rest)| {
+    let because = message.split_once(" because ").map(|(_, rest)| rest);
+    let denied = message.split_once(" with an explicit deny").map(|(_, rest)| format!("explicit deny{rest}"));
+    let because = because.map(str::to_owned).or(denied).map(|rest| {
         let end = rest.find(" Encoded authorization").or_else(|| rest.find(". ")).unwrap_or(rest.len());
-        rest.get(..end).unwrap_or(rest).trim_end_matches('.')
+        rest.get(..end).unwrap_or(&rest).trim_end_matches('.').to_owned()
     });
     match (who, because) {
+        // That nobody allowed it is what being refused means; who denied it is worth saying.
+        (Some(who), Some(because)) if because.starts_with("no identity-based policy allows") => who.to_owned(),
         (Some(who), Some(because)) => format!("{who}: {because}"),
         (Some(who), None) => who.to_owned(),
-        (None, Some(because)) => because.to_owned(),
+        (None, Some(because)) => because,
         (None, None) => String::new(),
     }
 }
@@ -189,15 +193,18 @@ mod tests {
 
     #[test]
     fn a_refusal_names_the_action_who_was_refused_and_the_rule() {
+        let message = "User: arn:aws:iam::1:user/ann is not authorized to perform: iam:GetRole on resource: role ops with an \
+                       explicit deny";
+        let why = Refused::from_code("iam:GetRole", "AccessDenied", message).why();
+        assert_eq!(why.reason, "the credentials may not call iam:GetRole (arn:aws:iam::1:user/ann: explicit deny)");
         let message = "You are not authorized to perform this operation. User: arn:aws:iam::1:user/ann is not authorized to \
-                       perform: ec2:DescribeVpcs because no identity-based policy allows the ec2:DescribeVpcs action. \
+                       perform: ec2:DescribeVpcs with an explicit deny in a service control policy. \
                        Encoded authorization failure message: AAAA";
         let why = Refused::from_code("ec2:DescribeVpcs", "UnauthorizedOperation", message).why();
         assert_eq!(why.missing_action.as_deref(), Some("ec2:DescribeVpcs"));
         assert_eq!(
             why.reason,
-            "the credentials may not call ec2:DescribeVpcs (arn:aws:iam::1:user/ann: no identity-based policy allows the \
-             ec2:DescribeVpcs action)"
+            "the credentials may not call ec2:DescribeVpcs (arn:aws:iam::1:user/ann: explicit deny in a service control policy)"
         );
     }
 

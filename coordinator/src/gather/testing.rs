@@ -111,7 +111,6 @@ answers! {
     DescribeImages::describe_images(id: &str) -> Vec<Image> = |_fake| vec![Image::default()], id;
     DescribeRegions::describe_regions() -> Vec<Region> = |_fake| vec![Region::default()], "";
     DescribeAvailabilityZones::describe_availability_zones() -> Vec<AvailabilityZone> = |_fake| vec![AvailabilityZone::default()], "";
-    DescribeVpcs::describe_vpcs(id: &str) -> Vec<Vpc> = |_fake| vec![Vpc::default()], id;
     DescribeSubnets::describe_subnets(ids: &[String]) -> Vec<Subnet> = |_fake| vec![Subnet::default()], ids.join(",");
     DescribeSecurityGroups::describe_security_groups(ids: &[String]) -> Vec<SecurityGroup> = |_fake| vec![SecurityGroup {
         ip_permissions: vec![IpPermission {

@@ -38,7 +38,6 @@ fn unreadable(facts: &Facts) -> Vec<(&'static str, Why)> {
         ("image", why(&aws.image)),
         ("regions", why(&aws.regions)),
         ("availability_zones", why(&aws.availability_zones)),
-        ("vpc", why(&aws.vpc)),
         ("subnets", why(&aws.subnets)),
         ("security_groups", why(&aws.security_groups)),
         ("network_acls", why(&aws.network_acls)),
@@ -96,7 +95,7 @@ async fn with_everything_refused_nothing_is_known_but_the_region() {
     fake.refuse = ACTIONS.iter().map(|action| (*action, "AccessDenied")).collect();
     let facts = run(&fake).await;
     let found = unreadable(&facts);
-    assert_eq!(found.len(), 18, "{found:#?}");
+    assert_eq!(found.len(), 17, "{found:#?}");
     assert!(found.iter().all(|(_, why)| why.missing_action.is_some()), "{found:#?}");
     assert_eq!(facts.aws.region, Fact::Known("eu-west-1".into()));
 }

@@ -80,16 +80,21 @@ async fn find(login: &Login) -> Result<Connection, ConnectError> {
         loader = loader.region(Region::new(region.clone()));
     }
     let config = loader.load().await;
-    let region = config.region().ok_or(ConnectError::NoRegion)?.to_string();
     let config = match &login.profile {
         None => config,
         // A profile that was named beats credentials in the environment, as with the AWS CLI; the SDK has it the other way round.
         Some(profile) => {
             let provider = ProviderConfig::default().with_http_client(client).with_region(config.region().cloned());
             let provider = ProfileFileCredentialsProvider::builder().profile_name(profile).configure(&provider).build();
-            config.into_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build()
+            let config = config.into_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build();
+            if config.region().is_none() {
+                // A profile that is not there has no Region either, and the misspelt name is what to say.
+                own_credentials(&config).await?;
+            }
+            config
         }
     };
+    let region = config.region().ok_or(ConnectError::NoRegion)?.to_string();
     let credentials = match &login.assume_role {
         None => own_credentials(&config).await?,
         Some(role) => assumed(&config, role, login.external_id.as_deref()).await?,

@@ -5,12 +5,12 @@ use aws_sdk_ec2::types::Filter;
 use super::{Clients, all_pages, convert};
 use crate::facts::{
     AvailabilityZone, Image, InstanceStatus, InternetGateway, ManagedPrefixList, NetworkAcl, PrefixListEntry, Region,
-    Reservation, RouteTable, SecurityGroup, Subnet, Vpc,
+    Reservation, RouteTable, SecurityGroup, Subnet,
 };
 use crate::gather::operations::{
     DescribeAvailabilityZones, DescribeImages, DescribeInstanceStatus, DescribeInstances, DescribeInternetGateways,
     DescribeManagedPrefixLists, DescribeNetworkAcls, DescribeRegions, DescribeRouteTables, DescribeSecurityGroups,
-    DescribeSubnets, DescribeVpcs, GetManagedPrefixListEntries,
+    DescribeSubnets, GetManagedPrefixListEntries,
 };
 use crate::gather::refused::Answer;
 
@@ -80,17 +80,6 @@ impl DescribeAvailabilityZones for Clients {
         let request = self.ec2.describe_availability_zones().all_availability_zones(true);
         let answer = self.call(<Self as DescribeAvailabilityZones>::ACTION, request.send()).await?;
         Ok(each(answer.availability_zones, convert::availability_zone))
-    }
-}
-
-impl DescribeVpcs for Clients {
-    async fn describe_vpcs(&self, vpc_id: &str) -> Answer<Vec<Vpc>> {
-        all_pages(<Self as DescribeVpcs>::ACTION, |token| async {
-            let request = self.ec2.describe_vpcs().vpc_ids(vpc_id).set_next_token(token);
-            let page = self.call(<Self as DescribeVpcs>::ACTION, request.send()).await?;
-            Ok((each(page.vpcs, convert::vpc), page.next_token))
-        })
-        .await
     }
 }
 

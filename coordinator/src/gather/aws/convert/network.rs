@@ -5,10 +5,9 @@ use aws_sdk_ec2::types as sdk;
 use super::instance::tag;
 use super::{each, word};
 use crate::facts::{
-    AssociationState, CidrBlockAssociation, InternetGateway, InternetGatewayAttachment, IpPermission, IpRange,
-    Ipv6CidrBlockAssociation, Ipv6Range, ManagedPrefixList, NetworkAcl, NetworkAclAssociation, NetworkAclEntry,
-    PortRange, PrefixListEntry, PrefixListId, Route, RouteTable, RouteTableAssociation, SecurityGroup, Subnet,
-    UserIdGroupPair, Vpc,
+    AssociationState, InternetGateway, InternetGatewayAttachment, IpPermission, IpRange, Ipv6CidrBlockAssociation,
+    Ipv6Range, ManagedPrefixList, NetworkAcl, NetworkAclAssociation, NetworkAclEntry, PortRange, PrefixListEntry,
+    PrefixListId, Route, RouteTable, RouteTableAssociation, SecurityGroup, Subnet, UserIdGroupPair,
 };
 
 pub fn security_group(from: sdk::SecurityGroup) -> SecurityGroup {
@@ -138,19 +137,5 @@ pub fn subnet(from: sdk::Subnet) -> Subnet {
             Ipv6CidrBlockAssociation { ipv6_cidr_block: association.ipv6_cidr_block }
         }),
         tags: each(from.tags, tag),
-    }
-}
-
-pub fn vpc(from: sdk::Vpc) -> Vpc {
-    Vpc {
-        vpc_id: from.vpc_id,
-        cidr_block: from.cidr_block,
-        owner_id: from.owner_id,
-        cidr_block_association_set: each(from.cidr_block_association_set, |association| CidrBlockAssociation {
-            cidr_block: association.cidr_block,
-        }),
-        ipv6_cidr_block_association_set: each(from.ipv6_cidr_block_association_set, |association| {
-            Ipv6CidrBlockAssociation { ipv6_cidr_block: association.ipv6_cidr_block }
-        }),
     }
 }

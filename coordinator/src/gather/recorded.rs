@@ -2,7 +2,8 @@
 //!
 //! Each file of `aws/` is one call, named as the CLI names it. What is missing was not gathered. A file may hold more than was asked
 //! for (other instances, all security groups); what belongs to the instance is picked out. A call that was refused is recorded in a
-//! form of our own, `{"EicDoctorUnreadable": {"Reason": …, "MissingAction": …}}`, so that a captured world judges the same.
+//! form of our own, `{"EicDoctorUnreadable": {"Reason": …, "MissingAction": …}}`, and what is not there as
+//! `{"EicDoctorAbsent": true}` where no empty list of AWS's says so, so that a captured world judges the same.
 
 mod files;
 mod listing;

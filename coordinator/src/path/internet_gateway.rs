@@ -9,6 +9,9 @@ use crate::path::route_table::{self, Target};
 use crate::path::{Decided, Way, need, way};
 
 pub fn judge(facts: &AwsFacts, attempt: &Attempt) -> Decided {
+    if let Err(why) = need(&facts.instance, "the instance") {
+        return Decided::unknown("", why);
+    }
     if matches!(attempt.via, Via::Private | Via::Endpoint) {
         return Decided::new("", HopDecision::NotApplicable, "this way does not lead through an internet gateway");
     }

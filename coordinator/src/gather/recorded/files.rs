@@ -51,12 +51,20 @@ struct Unreadable {
     missing_action: Option<String>,
 }
 
-/// Finds the key without understanding the rest.
-#[derive(Deserialize)]
+/// What stands in a file of what was looked for and is not there, where no empty list of AWS's says so.
+#[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
+struct AbsentFile {
+    eic_doctor_absent: bool,
+}
+
+/// Finds the keys without understanding the rest.
+#[derive(Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+#[derive(Default)]
 struct Peek {
-    #[serde(default)]
     eic_doctor_unreadable: Option<serde::de::IgnoredAny>,
+    eic_doctor_absent: bool,
 }
 
 impl Folder {
@@ -122,6 +130,9 @@ impl Folder {
             let file: UnreadableFile = parse(&path, &bytes)?;
             let Unreadable { reason, missing_action } = file.eic_doctor_unreadable;
             return Ok(Fact::Unreadable(Why { missing_action, ..Why::new(reason) }));
+        }
+        if peek.eic_doctor_absent {
+            return Ok(Fact::Absent);
         }
         Ok(Fact::Known(parse(&path, &bytes)?))
     }
@@ -192,7 +203,8 @@ pub fn write<T: Serialize>(folder: &Path, name: &str, fact: &Fact<T>) -> Result<
                 eic_doctor_unreadable: Unreadable { reason, missing_action },
             })
         }
-        Fact::Absent | Fact::NotGathered => return Ok(()),
+        Fact::Absent => serde_json::to_string_pretty(&AbsentFile { eic_doctor_absent: true }),
+        Fact::NotGathered => return Ok(()),
     };
     let text = text.map_err(|error| failed(error.into()))? + "\n";
     if let Some(parent) = path.parent() {

@@ -160,7 +160,8 @@ mod tests {
     #[test]
     fn a_need_that_the_check_does_not_know_of_blocks_it_too() {
         let entries = vec![Entry::new(&A, failing), Entry::new(&D, || Verdict::ok("x", "y")).also_needs(&["os.a.one"])];
-        let found: Vec<_> = judge(entries, &Selection::default()).into_iter().map(|r| (r.status, r.blocked_by)).collect();
+        let found: Vec<_> =
+            judge(entries, &Selection::default()).into_iter().map(|r| (r.status, r.blocked_by)).collect();
         assert_eq!(found[1], (Status::Blocked, vec!["os.a.one".to_owned()]));
     }
 

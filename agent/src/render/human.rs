@@ -40,12 +40,14 @@ pub fn human(report: &Report, out: &mut dyn Write, style: Style) -> io::Result<(
     for note in &report.notes {
         writeln!(out, "{}", visible(note))?;
     }
+    // The last reason for an `unknown` that was written out: one cause often costs a whole half of the report.
+    let mut told = "";
     let is_of = |prefix: &'static str| move |result: &&CheckResult| result.id.starts_with(prefix);
     for (prefix, heading) in SECTIONS {
-        section(heading, report.results.iter().filter(is_of(prefix)), out, style)?;
+        section(heading, report.results.iter().filter(is_of(prefix)), out, style, &mut told)?;
     }
     let others = report.results.iter().filter(|result| !SECTIONS.iter().any(|(prefix, _)| is_of(prefix)(result)));
-    section("Others", others, out, style)?;
+    section("Others", others, out, style, &mut told)?;
     writeln!(out)?;
     if !report.complete {
         writeln!(out, "The time for the run was up: what was not looked at is unknown")?;
@@ -59,17 +61,18 @@ fn section<'a>(
     results: impl Iterator<Item = &'a CheckResult>,
     out: &mut dyn Write,
     style: Style,
+    told: &mut &'a str,
 ) -> io::Result<()> {
     for (index, result) in results.enumerate() {
         if index == 0 {
             writeln!(out, "\n{heading}")?;
         }
-        one(result, out, style)?;
+        one(result, out, style, told)?;
     }
     Ok(())
 }
 
-fn one(result: &CheckResult, out: &mut dyn Write, style: Style) -> io::Result<()> {
+fn one<'a>(result: &'a CheckResult, out: &mut dyn Write, style: Style, told: &mut &'a str) -> io::Result<()> {
     let title = visible(&result.title);
     if result.status == Status::Blocked {
         let needs = result.blocked_by.join(", ");
@@ -77,8 +80,13 @@ fn one(result: &CheckResult, out: &mut dyn Write, style: Style) -> io::Result<()
     }
     writeln!(out, "  {}{title}", status(result.status, style))?;
     let is_shown = result.status != Status::Ok || style.verbose;
-    if !result.why.is_empty() && is_shown {
+    if result.status == Status::Unknown && result.why == *told {
+        writeln!(out, "{INDENT}for the same reason as above")?;
+    } else if !result.why.is_empty() && is_shown {
         writeln!(out, "{INDENT}{}", visible(&result.why))?;
+    }
+    if result.status == Status::Unknown {
+        *told = &result.why;
     }
     for evidence in result.evidence.iter().filter(|evidence| is_shown && !result.why.contains(&evidence.seen)) {
         writeln!(out, "{INDENT}{} ({})", visible(&evidence.seen), visible(&evidence.at))?;
@@ -141,6 +149,7 @@ fn attempt(report: &Report) -> String {
         Via::Endpoint => Some("through an EC2 Instance Connect Endpoint"),
     };
     match (way, address) {
+        (Some(way), Some(address)) if attempt.via == Via::Endpoint => parts.push(format!("{way} to {address}")),
         (Some(way), Some(address)) => parts.push(format!("{way} {address}")),
         (Some(way), None) => parts.push(way.to_owned()),
         (None, Some(address)) => parts.push(format!("address {address}")),

@@ -1,6 +1,6 @@
 //! `DescribeInstanceInformation`.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// One element of `InstanceInformationList`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -9,6 +9,8 @@ pub struct InstanceInformation {
     pub instance_id: Option<String>,
     /// `Online`, `ConnectionLost`, `Inactive`.
     pub ping_status: Option<String>,
+    /// RFC 3339; seconds since 1970 as text where version 1 of the AWS CLI wrote the file, which prints them as a number.
+    #[serde(deserialize_with = "text_or_number")]
     pub last_ping_date_time: Option<String>,
     pub agent_version: Option<String>,
     pub is_latest_version: Option<bool>,
@@ -16,4 +18,31 @@ pub struct InstanceInformation {
     pub platform_type: Option<String>,
     pub platform_name: Option<String>,
     pub platform_version: Option<String>,
+}
+
+fn text_or_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Time {
+        Text(String),
+        Seconds(f64),
+    }
+    let time = Option::<Time>::deserialize(deserializer)?;
+    Ok(time.map(|time| match time {
+        Time::Text(text) => text,
+        Time::Seconds(seconds) => seconds.to_string(),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_versions_of_the_aws_cli_write_a_time_that_is_read() {
+        let time = |json: &str| serde_json::from_str::<InstanceInformation>(json).unwrap().last_ping_date_time;
+        assert_eq!(time(r#"{"LastPingDateTime": 1795480911.5}"#).as_deref(), Some("1795480911.5"));
+        assert_eq!(time(r#"{"LastPingDateTime": "2026-11-24T00:00:00Z"}"#).as_deref(), Some("2026-11-24T00:00:00Z"));
+        assert_eq!(time("{}"), None);
+    }
 }

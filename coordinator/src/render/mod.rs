@@ -72,7 +72,10 @@ mod tests {
 
     #[test]
     fn a_format_may_name_a_file() {
-        assert_eq!("json=a=b.json".parse::<Output>().unwrap(), Output { format: Format::Json, file: Some("a=b.json".into()) });
+        assert_eq!(
+            "json=a=b.json".parse::<Output>().unwrap(),
+            Output { format: Format::Json, file: Some("a=b.json".into()) }
+        );
         assert_eq!("text".parse::<Output>().unwrap(), Output { format: Format::Human, file: None });
         assert!("json=".parse::<Output>().is_err());
         assert!("xml".parse::<Output>().is_err());

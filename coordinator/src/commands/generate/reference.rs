@@ -11,7 +11,9 @@ pub const RUNBOOK: &[(&str, Option<&str>)] = &[
     ("AssertInitialState", None),
     (
         "GetInstanceProperties",
-        Some("`subject`, `path` and `attempt` of the report: platform, every address and network interface, VPC, subnet, metadata options, tags"),
+        Some(
+            "`subject`, `path` and `attempt` of the report: platform, every address and network interface, VPC, subnet, metadata options, tags",
+        ),
     ),
     ("GatherInstanceInformationFromSSM", None),
     ("CheckIfAWSRegionSupported", None),
@@ -22,7 +24,9 @@ pub const RUNBOOK: &[(&str, Option<&str>)] = &[
     ("CheckIfInstanceAMIIsSupported", None),
     (
         "BranchOnIfInstanceAMIIsSupported",
-        Some("the checks on the instance run whatever the operating system is; one that is not listed but works is a `warn`"),
+        Some(
+            "the checks on the instance run whatever the operating system is; one that is not listed but works is a `warn`",
+        ),
     ),
     ("CheckIMDSReachabilityFromOs", None),
     ("CheckEICPackageInstallation", None),

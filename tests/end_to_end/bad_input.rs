@@ -1,0 +1,136 @@
+//! Bad input gets one clear message and the documented exit code; nothing panics.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::lab::{Run, Scenario, doctor, lab, root, run};
+
+fn refused(arguments: &[&str]) -> Run {
+    let mut command = doctor();
+    command.args(arguments).args(["--region", "eu-west-1"]);
+    run(command)
+}
+
+#[test]
+fn a_malformed_argument_is_refused_before_anything_is_asked() {
+    let good = "i-0123456789abcdef0";
+    for (arguments, word) in [
+        (vec!["check", "i-xyz"], "i-xyz"),
+        (vec!["check", "0123456789abcdef0"], "0123456789abcdef0"),
+        (vec!["check", good, "--os-user", "a;b"], "a;b"),
+        (vec!["check", good, "--os-user", "x".repeat(33).leak()], "xxx"),
+        (vec!["check", good, "--principal", "arn:aws:iam::12:role/x"], "arn:aws:iam::12:role/x"),
+        (vec!["check", good, "--principal", "admin"], "admin"),
+        (vec!["check", good, "--via", "public", "--source", "203.0.113.7/33"], "203.0.113.7/33"),
+        (vec!["check", good, "--via", "public", "--source", "hello"], "hello"),
+        (vec!["check", good, "--port", "0"], "0"),
+        (vec!["check", good, "--port", "65536"], "65536"),
+        (vec!["check", good, "--via", "pigeon"], "pigeon"),
+        (vec!["check", good, "--output", "papyrus"], "papyrus"),
+        (vec!["check", good, "--timeout", "soon"], "soon"),
+        (vec!["check", good, "--no-such-flag"], "--no-such-flag"),
+    ] {
+        let found = refused(&arguments);
+        assert_eq!((found.code, found.stdout.as_str()), (2, ""), "{arguments:?}: {}", found.stderr);
+        assert!(found.stderr.contains(word), "{arguments:?}: {}", found.stderr);
+    }
+}
+
+#[test]
+fn an_unknown_region_is_named() {
+    let mut command = doctor();
+    command.args(["check", "i-0123456789abcdef0", "--region", "eu-nowhere"]);
+    let found = run(command);
+    assert_eq!(found.code, 2, "{}", found.stderr);
+    assert!(found.stderr.contains("eu-nowhere"), "{}", found.stderr);
+}
+
+#[test]
+fn an_only_that_matches_nothing_is_nothing_checked() {
+    let world = root().join("tests/worlds/al2023-public");
+    let found = refused(&["check", "--world", world.to_str().unwrap(), "--only", "os.no-such-thing"]);
+    assert_eq!(found.code, 4, "{}", found.stderr);
+    assert!(found.stderr.contains("os.no-such-thing"), "{}", found.stderr);
+}
+
+/// A copy of a healthy world in which one file holds these bytes.
+fn spoilt(file: &str, bytes: &[u8]) -> (tempfile::TempDir, Run) {
+    let folder = tempfile::tempdir().unwrap();
+    copy(&root().join("tests/worlds/al2023-public"), folder.path());
+    fs::write(folder.path().join(file), bytes).unwrap();
+    let found = refused(&["check", "--world", folder.path().to_str().unwrap(), "--output", "json"]);
+    (folder, found)
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target)
+        } else {
+            fs::copy(entry.path(), target).map(drop).unwrap()
+        }
+    }
+}
+
+#[test]
+fn a_truncated_or_hostile_world_is_one_clear_error_that_names_the_file() {
+    let whole = fs::read(root().join("tests/worlds/al2023-public/os.json")).unwrap();
+    let half = whole.get(..whole.len() / 2).unwrap();
+    let deep = "[".repeat(100_000);
+    for file in ["os.json", "aws/ec2-describe-instances.json", "aws/ec2-describe-security-groups.json"] {
+        for bytes in [half, deep.as_bytes(), b"\xff\xfe\x00", b"", b"null", b"[1,2]"] {
+            let (_folder, found) = spoilt(file, bytes);
+            assert_eq!((found.code, found.stdout.as_str()), (2, ""), "{file}: {}", found.stderr);
+            assert!(found.stderr.contains(file.rsplit('/').next().unwrap()), "{file}: {}", found.stderr);
+            assert!(found.stderr.lines().count() <= 4, "{}", found.stderr);
+        }
+    }
+}
+
+#[test]
+fn an_agent_that_lies_cuts_or_prints_escape_sequences_costs_the_os_half_only() {
+    let scenario = lab().scenario(json!({}));
+    let folder = tempfile::tempdir().unwrap();
+    let fake = folder.path().join("agent");
+    let agents = [
+        ("nothing", "exit 0"),
+        ("garbage", "head -c 3000 /dev/urandom"),
+        ("a cut block", "printf 'EIC-DOCTOR-BEGIN 1 report\\nH4sIAAAAAAAA\\n'"),
+        ("another version", "printf 'EIC-DOCTOR-BEGIN 9 report\\nAAAA\\nEIC-DOCTOR-END 4\\n'"),
+        ("escape sequences", "printf '\\033[2J\\033]0;owned\\007' >&2; printf '\\033[31mhello'; exit 3"),
+        ("a flood", "yes 0123456789abcdef | head -c 300000"),
+    ];
+    for (what, body) in agents {
+        fs::write(&fake, format!("#!/bin/sh\n{body}\n")).unwrap();
+        scenario.put(&fake, "/usr/bin/eic-doctor-agent");
+        let found = scenario.check(&["--via", "browser", "--os-facts", "ssm"]);
+        found.expect(3, "unknown", &[]);
+        assert!(!found.stdout.contains('\u{1b}') && !found.stdout.contains("\\u001b"), "{what}: {}", found.stdout);
+        assert_eq!(found.result("os.sshd.running")["status"], "unknown", "{what}");
+        assert_eq!(found.result("aws.network.security-group-ingress")["status"], "ok", "{what}");
+    }
+    // An agent that does not work is passed over: the probe script looks in its place.
+    fs::write(&fake, "#!/bin/sh\nexit 1\n").unwrap();
+    scenario.put(&fake, "/usr/bin/eic-doctor-agent");
+    scenario.check(&["--via", "browser"]).expect(0, "yes", &[]);
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_our_own_failure() {
+    let world = root().join("tests/worlds/al2023-public");
+    let found = refused(&["check", "--world", world.to_str().unwrap(), "--output", "json=/nonexistent/report.json"]);
+    assert_eq!(found.code, 5, "{}", found.stderr);
+    assert!(found.stderr.contains("/nonexistent/report.json"), "{}", found.stderr);
+}
+
+#[test]
+fn a_healthy_instance_is_left_as_it_was_found() {
+    let scenario = Scenario::healthy();
+    scenario.check(&["--via", "browser"]).expect(0, "yes", &[]);
+    assert!(scenario.login(true), "the check must not change the instance");
+}

@@ -1,9 +1,8 @@
 //! What holds for the whole catalogue and for every world.
 
-#![expect(clippy::string_slice, clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 mod catalogue;
-mod generated;
 mod path;
 mod recorded;
 mod support;

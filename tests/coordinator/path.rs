@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 
 use crate::support::named;
 
+/// Number, egress, action, protocol, ports, CIDR.
+type Entry<'a> = (i32, bool, &'a str, &'a str, (i32, i32), &'a str);
+
 struct Case {
     facts: AwsFacts,
     attempt: Attempt,
@@ -35,7 +38,7 @@ impl Case {
         self
     }
 
-    fn entries(mut self, entries: &[(i32, bool, &str, &str, (i32, i32), &str)]) -> Self {
+    fn entries(mut self, entries: &[Entry<'_>]) -> Self {
         known(&mut self.facts.network_acls)[0].entries = entries
             .iter()
             .map(|(number, egress, action, protocol, (from, to), cidr)| NetworkAclEntry {
@@ -193,8 +196,7 @@ fn without_a_source_it_is_told_who_is_let_in_and_nobody_is_a_certain_answer() {
 #[test]
 fn the_first_entry_that_matches_decides_and_families_do_not_mix() {
     const ALL: (i32, i32) = (0, 65535);
-    let inbound =
-        |entries: &[(i32, bool, &str, &str, (i32, i32), &str)]| Case::healthy().entries(entries).acl("inbound");
+    let inbound = |entries: &[Entry<'_>]| Case::healthy().entries(entries).acl("inbound");
     assert_eq!(
         inbound(&[
             (200, false, "deny", "-1", ALL, "0.0.0.0/0"),
@@ -220,8 +222,7 @@ fn the_first_entry_that_matches_decides_and_families_do_not_mix() {
 
 #[test]
 fn replies_need_every_ephemeral_port_whichever_entries_bring_them_together() {
-    let outbound =
-        |entries: &[(i32, bool, &str, &str, (i32, i32), &str)]| Case::healthy().entries(entries).acl("outbound");
+    let outbound = |entries: &[Entry<'_>]| Case::healthy().entries(entries).acl("outbound");
     let all = "0.0.0.0/0";
     assert_eq!(outbound(&[(100, true, "allow", "6", (1024, 65535), all)]), HopDecision::Allowed);
     assert_eq!(

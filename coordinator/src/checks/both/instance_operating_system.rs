@@ -95,9 +95,7 @@ fn by_image(name: &str) -> Option<bool> {
         let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
         rest.get(..end).map(|version| version.trim_end_matches('.').to_owned()).filter(|version| !version.is_empty())
     };
-    if name.starts_with("al2023-") {
-        Some(true)
-    } else if name.starts_with("amzn2-") {
+    if name.starts_with("al2023-") || name.starts_with("amzn2-") {
         Some(true)
     } else if name.starts_with("amzn-ami-") {
         Some(false)

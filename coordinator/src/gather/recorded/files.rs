@@ -83,9 +83,8 @@ impl Folder {
         if opened.base.is_none() && !folder.join("os.json").exists() && !folder.join("aws").is_dir() {
             return Err(WorldError::NotAWorld(folder.to_owned()));
         }
-        match (&opened.base, &opened.region) {
-            (Some(base), None) => opened.region = Self::open(base)?.region,
-            (None | Some(_), _) => {}
+        if let (Some(base), None) = (&opened.base, &opened.region) {
+            opened.region = Self::open(base)?.region;
         }
         Ok(opened)
     }

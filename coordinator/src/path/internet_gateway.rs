@@ -5,7 +5,7 @@
 use eic_doctor_proto::{Attempt, HopDecision, Via};
 
 use crate::facts::{AwsFacts, InternetGateway};
-use crate::path::route_table::{self, Target};
+use crate::path::route_table::{self, Routes, Target};
 use crate::path::{Decided, Way, need, way};
 
 pub fn judge(facts: &AwsFacts, attempt: &Attempt) -> Decided {
@@ -54,7 +54,7 @@ pub fn named_by_route<'a>(facts: &'a AwsFacts, way: &Way<'a>) -> Option<&'a str>
         Ok(source) => source.nets.clone(),
         Err(_) => vec![internet.parse().ok()?],
     };
-    let portions = route_table::portions(facts, table, &nets).ok()?;
+    let portions = Routes::of(facts, table).ok()?.portions(&nets);
     portions.into_iter().filter_map(|portion| portion.matched).find_map(|matched| {
         match route_table::target(matched.route) {
             Target::InternetGateway(id) => Some(id),

@@ -23,10 +23,12 @@ pub enum Direction {
     Egress,
 }
 
-/// The entries of one direction that speak of TCP, in their order.
+/// The entries of one direction that speak of TCP, in their order, and what follows from them, so that asking costs no memory.
 #[derive(Debug)]
 pub struct Entries {
     entries: Vec<Entry>,
+    /// All ports, cut where an entry's ports begin or end: between two borders every port fares alike.
+    open: Vec<(Ports, AddressSet)>,
     /// The numbers that are taken, whatever the protocol.
     pub taken: Vec<i32>,
 }
@@ -84,7 +86,7 @@ pub fn entries(acl: &NetworkAcl, direction: Direction) -> Result<Entries, Why> {
         }
     }
     entries.sort_by_key(|entry| entry.number);
-    Ok(Entries { entries, taken })
+    Ok(Entries { open: open(&entries), entries, taken })
 }
 
 /// `None` for an entry that says nothing of TCP.
@@ -104,30 +106,33 @@ fn parse(entry: &NetworkAclEntry) -> Result<Option<Entry>, String> {
     Ok(Some(Entry { number, net, ports, allows: entry.rule_action.as_deref() == Some("allow") }))
 }
 
-impl Entries {
-    /// The addresses that one port is open to.
-    pub fn admitted(&self, port: u16) -> AddressSet {
-        let mut undecided: AddressSet = [v4_all(), v6_all()].iter().collect();
-        let mut admitted = AddressSet::default();
-        for entry in self.entries.iter().filter(|entry| entry.ports.holds(port)) {
-            let decided = undecided.take(&std::iter::once(&entry.net).collect());
-            if entry.allows {
-                admitted.add_all(&decided);
-            }
-        }
-        admitted
-    }
+fn open(entries: &[Entry]) -> Vec<(Ports, AddressSet)> {
+    let ends = entries.iter().flat_map(|entry| [Some(entry.ports.from), entry.ports.to.checked_add(1)]);
+    let mut begins: Vec<u16> = ends.flatten().chain([0]).collect();
+    begins.sort_unstable();
+    begins.dedup();
+    let lasts = begins.iter().skip(1).map(|next| next - 1).chain([u16::MAX]);
+    begins.iter().zip(lasts).map(|(from, to)| (Ports { from: *from, to }, admitted(entries, *from))).collect()
+}
 
+/// The addresses that one port is open to.
+fn admitted(entries: &[Entry], port: u16) -> AddressSet {
+    let mut undecided: AddressSet = [v4_all(), v6_all()].iter().collect();
+    let mut admitted = AddressSet::default();
+    for entry in entries.iter().filter(|entry| entry.ports.holds(port)) {
+        let decided = undecided.take(&std::iter::once(&entry.net).collect());
+        if entry.allows {
+            admitted.add_all(&decided);
+        }
+    }
+    admitted
+}
+
+impl Entries {
     /// How much of the source is let through to all of these ports.
     pub fn cover(&self, nets: &[IpNet], ports: Ports) -> Cover {
-        // Between two borders of entries every port fares alike, so one of them speaks for all.
-        let borders = self.entries.iter().flat_map(|entry| [Some(entry.ports.from), entry.ports.to.checked_add(1)]);
-        let inside = borders.flatten().filter(|port| ports.holds(*port)).chain([ports.from]);
-        let mut asked: Vec<u16> = inside.collect();
-        asked.sort_unstable();
-        asked.dedup();
-        let covers = asked.into_iter().map(|port| self.admitted(port).cover_all(nets));
-        covers.reduce(Cover::and).unwrap_or(Cover::None)
+        let met = self.open.iter().filter(|(open, _)| open.from <= ports.to && ports.from <= open.to);
+        met.map(|(_, addresses)| addresses.cover_all(nets)).reduce(Cover::and).unwrap_or(Cover::None)
     }
 
     /// The number of the first entry that turns away some of the source on some of the ports.

@@ -59,8 +59,8 @@ pub fn judge(facts: &AwsFacts, attempt: &Attempt) -> Decided {
             return Decided::new(id, HopDecision::Unknown, rule);
         }
     };
-    match portions(facts, table, &source.nets) {
-        Ok(portions) => decide(facts, &way, id, table, &portions, &source.words()),
+    match Routes::of(facts, table) {
+        Ok(routes) => decide(facts, &way, id, table, &routes.portions(&source.nets), &source.words()),
         Err(why) => Decided::unknown(id, why),
     }
 }
@@ -85,24 +85,40 @@ pub fn table<'a>(facts: &'a AwsFacts, way: &Way<'a>) -> Result<&'a RouteTable, W
     })
 }
 
-/// The routes that decide for the source, the most specific first; with `None` for a part that no route matches.
-pub fn portions<'a>(facts: &AwsFacts, table: &'a RouteTable, nets: &[IpNet]) -> Result<Vec<Portion<'a>>, Why> {
-    let mut known = destinations(facts, table)?;
-    known.sort_by_key(|matched| (std::cmp::Reverse(matched.destination.prefix_len()), rank(matched.route)));
-    let mut left: AddressSet = nets.iter().collect();
-    let mut portions = Vec::new();
-    for matched in known {
-        if left.is_empty() {
-            break;
-        }
-        if !left.take(&std::iter::once(&matched.destination).collect()).is_empty() {
-            portions.push(Portion { matched: Some(matched) });
-        }
+/// A table's routes by destination, the most specific first, so that asking for one address costs no memory.
+#[derive(Debug)]
+pub struct Routes<'a>(Vec<Matched<'a>>);
+
+impl<'a> Routes<'a> {
+    /// Resolves prefix lists; one that cannot be resolved may hold the source, so then nothing can be said.
+    pub fn of(facts: &AwsFacts, table: &'a RouteTable) -> Result<Self, Why> {
+        let mut known = destinations(facts, table)?;
+        known.sort_by_key(|matched| (std::cmp::Reverse(matched.destination.prefix_len()), rank(matched.route)));
+        Ok(Self(known))
     }
-    if !left.is_empty() {
-        portions.push(Portion { matched: None });
+
+    /// The route that decides for one address.
+    pub fn to(&self, address: IpAddr) -> Option<Matched<'a>> {
+        self.0.iter().find(|matched| matched.destination.contains(&address)).copied()
     }
-    Ok(portions)
+
+    /// The routes that decide for parts of the source; with `None` for a part that no route matches.
+    pub fn portions(&self, nets: &[IpNet]) -> Vec<Portion<'a>> {
+        let mut left: AddressSet = nets.iter().collect();
+        let mut portions = Vec::new();
+        for matched in &self.0 {
+            if left.is_empty() {
+                break;
+            }
+            if !left.take(&std::iter::once(&matched.destination).collect()).is_empty() {
+                portions.push(Portion { matched: Some(*matched) });
+            }
+        }
+        if !left.is_empty() {
+            portions.push(Portion { matched: None });
+        }
+        portions
+    }
 }
 
 fn destinations<'a>(facts: &AwsFacts, table: &'a RouteTable) -> Result<Vec<Matched<'a>>, Why> {
@@ -243,18 +259,19 @@ fn decide_portion(
 ///
 /// Source: VPC User Guide, "Middlebox routing".
 fn diverted(facts: &AwsFacts, way: &Way<'_>, own: &RouteTable) -> Option<Why> {
-    let address = IpNet::from(way.dialled.filter(|_| !way.is_private)?);
+    let address = way.dialled.filter(|_| !way.is_private)?;
     for table in facts.route_tables.known()?.iter().filter(|table| table.route_table_id != own.route_table_id) {
         let is_edge = |gateway: &str| gateway.starts_with("igw-");
         if !table.associations.iter().any(|association| association.gateway_id.as_deref().is_some_and(is_edge)) {
             continue;
         }
         // Routes of such a table speak of private addresses, for the gateway has translated the public one.
-        let private = way.interface.private_ip_address.as_deref().filter(|_| matches!(address, IpNet::V4(_)));
-        let inside = private.and_then(|address| address.parse::<IpAddr>().ok()).map_or(address, IpNet::from);
-        let portions = portions(facts, table, &[inside]).ok()?;
-        let matched = portions.first().and_then(|portion| portion.matched)?;
-        if target(matched.route) != Target::Local {
+        let private = way.interface.private_ip_address.as_deref().filter(|_| address.is_ipv4());
+        let inside = private.and_then(|address| address.parse::<IpAddr>().ok()).unwrap_or(address);
+        let matched = Routes::of(facts, table).ok().and_then(|routes| routes.to(inside));
+        if let Some(matched) = matched
+            && target(matched.route) != Target::Local
+        {
             let id = table.route_table_id.as_deref().unwrap_or_default();
             let words = words(matched.route);
             return Some(Why::new(format!(

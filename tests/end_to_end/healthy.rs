@@ -1,6 +1,6 @@
 //! The healthy instance, by every way, and the login that proves it.
 
-use crate::lab::{Scenario, lab};
+use crate::lab::{Scenario, lab, run};
 use serde_json::json;
 
 #[test]
@@ -8,24 +8,17 @@ fn a_healthy_instance_is_connectable_by_all_three_ways_and_a_real_login_works() 
     let scenario = Scenario::healthy();
     assert!(!scenario.login(false), "a login without a pushed key must be refused");
     assert!(scenario.login(true), "a login with a pushed key must work");
+    let private = scenario.private_source();
     for way in [
-        vec!["--via", "browser"],
-        vec!["--via", "public", "--source", "203.0.113.7/32"],
-        vec!["--via", "private", "--source", "10.0.0.77"],
+        ["--via", "browser"].as_slice(),
+        &["--via", "public", "--source", "203.0.113.7/32"],
+        &["--via", "private", "--source", &private],
     ] {
-        let way: Vec<&str> =
-            way.iter().map(|word| if *word == "10.0.0.77" { private_source(&scenario) } else { word }).collect();
-        let run = scenario.check(&way);
+        let run = scenario.check(way);
         run.expect(0, "yes", &[]);
         assert_eq!(run.report()["path"]["answer"], "allowed", "{way:?}");
         assert_eq!(run.stderr, "");
     }
-}
-
-/// An address of the instance's own VPC.
-fn private_source(scenario: &Scenario) -> &'static str {
-    let octets: Vec<&str> = scenario.get("private_ip").split('.').collect();
-    format!("{}.{}.0.9", octets[0], octets[1]).leak()
 }
 
 #[test]
@@ -77,4 +70,40 @@ fn the_human_report_goes_to_stdout_without_colour() {
     assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
     assert!(run.stdout.ends_with("Connectable: yes\n"), "{}", run.stdout);
     assert!(!run.stdout.contains('\u{1b}'));
+}
+
+#[test]
+fn a_session_of_a_role_with_a_path_is_looked_up_as_that_role() {
+    let scenario = Scenario::healthy();
+    let session = &scenario.facts["connector_credentials"];
+    let check = || {
+        let mut command = scenario.command(&["check", scenario.id(), "--via", "browser", "--output", "json"]);
+        command
+            .env("AWS_ACCESS_KEY_ID", session["access_key"].as_str().unwrap())
+            .env("AWS_SECRET_ACCESS_KEY", session["secret_key"].as_str().unwrap())
+            .env("AWS_SESSION_TOKEN", session["session_token"].as_str().unwrap());
+        run(command)
+    };
+    let found = check();
+    found.expect(0, "yes", &[]);
+    assert_eq!(found.result("aws.iam.principal")["evidence"][0]["seen"], scenario.get("role_arn"));
+    scenario.fault("iam-osuser-mismatch");
+    check().expect(1, "no", &["aws.iam.send-ssh-public-key"]);
+}
+
+#[test]
+fn the_calls_of_one_check_are_few_and_two_round_trips_deep() {
+    let scenario = Scenario::healthy();
+    let key = scenario.get("access_key");
+    lab().control("DELETE", &format!("/aws/calls?access_key={key}"), &json!(null));
+    scenario.check(&["--via", "browser"]).expect(0, "yes", &[]);
+    let calls = lab().control("GET", &format!("/aws/calls?access_key={key}"), &json!(null));
+    let mut operations: Vec<&str> =
+        calls.as_array().unwrap().iter().map(|call| call["operation"].as_str().unwrap()).collect();
+    // How often the command is asked about depends on how long it runs.
+    operations.retain(|operation| *operation != "GetCommandInvocation");
+    operations.sort_unstable();
+    let once: std::collections::BTreeSet<&str> = operations.iter().copied().collect();
+    // One call an operation, but for the two families' prefix lists.
+    assert_eq!(operations.len(), once.len() + 1, "{operations:?}");
 }

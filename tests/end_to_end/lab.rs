@@ -48,7 +48,7 @@ pub fn lab() -> &'static Lab {
 impl Lab {
     /// One request to the lab's control socket; panics with the lab's answer when it is refused.
     pub fn control(&self, method: &str, path: &str, body: &Value) -> Value {
-        let body = body.to_string();
+        let body = if body.is_null() { String::new() } else { body.to_string() };
         let mut stream = UnixStream::connect(&self.control).expect("connect to the lab");
         write!(
             stream,
@@ -95,6 +95,12 @@ impl Scenario {
 
     pub fn get(&self, name: &str) -> &str {
         self.facts[name].as_str().unwrap_or_else(|| panic!("the scenario has no {name}: {}", self.facts))
+    }
+
+    /// An address of the instance's own VPC.
+    pub fn private_source(&self) -> String {
+        let octets: Vec<&str> = self.get("private_ip").split('.').collect();
+        format!("{}.{}.0.9", octets[0], octets[1])
     }
 
     pub fn fault(&self, name: &str) {

@@ -10,4 +10,5 @@ mod faults;
 mod healthy;
 mod lab;
 mod permissions;
+mod readme;
 mod worlds;

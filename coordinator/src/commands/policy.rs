@@ -50,6 +50,29 @@ pub fn policy(partition: &str) -> Value {
     })
 }
 
+/// What turns `unknown` without each action, as a Markdown table; the README holds it.
+pub fn table() -> String {
+    let mut table = String::from("| without | unknown |\n|---|---|\n");
+    for action in actions() {
+        let checks: Vec<String> = checks::abouts()
+            .into_iter()
+            .filter(|about| about.actions.contains(&action))
+            .map(|about| format!("`{}`", about.id))
+            .collect();
+        let unknown = match (COURIER_ACTIONS.contains(&action), action) {
+            (true, _) => "every `os.*` check, unless the facts come from a file (`--os-facts`)".to_owned(),
+            (false, "ec2:DescribeInstances") => "everything that hangs on the instance".to_owned(),
+            // Asked only where an ARN's path is not known.
+            (false, "iam:GetRole" | "iam:GetUser") => {
+                format!("{}, where the principal has a path that its ARN does not tell", checks.join(", "))
+            }
+            (false, _) => checks.join(", "),
+        };
+        table.push_str(&format!("| `{action}` | {unknown} |\n"));
+    }
+    table
+}
+
 pub fn write(partition: &str, out: &mut dyn Write) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut *out, &policy(partition))?;
     writeln!(out)

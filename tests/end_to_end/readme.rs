@@ -1,0 +1,118 @@
+//! Every command of the README is run; one that is new there fails until this file says how.
+
+use std::fs;
+use std::process::Command;
+
+use serde_json::json;
+
+use crate::lab::{Scenario, lab, root, run};
+
+/// The lines of the README's `sh` blocks.
+fn commands() -> Vec<String> {
+    let text = fs::read_to_string(root().join("README.md")).unwrap();
+    let mut commands = Vec::new();
+    let mut inside = false;
+    for line in text.lines() {
+        match line {
+            "```sh" => inside = true,
+            "```" => inside = false,
+            _ if inside => commands.push(line.to_owned()),
+            _ => {}
+        }
+    }
+    assert!(commands.len() >= 10, "{commands:?}");
+    commands
+}
+
+#[test]
+fn every_command_of_the_readme_does_what_it_says() {
+    let scenario = Scenario::healthy();
+    let folder = tempfile::tempdir().unwrap();
+    for command in commands() {
+        let words: Vec<&str> = command.split_whitespace().collect();
+        match words.as_slice() {
+            // This test is part of it.
+            ["bash", "tests/run"] => assert!(root().join("tests/run").is_file()),
+            // A test of its own below.
+            ["bash", "tests/demo"] => {}
+            // Made before this test program could run; installed as the README says.
+            ["bash", "packaging/build-agent"] => drop(crate::lab::agent()),
+            ["cargo", "build", "--release", "--locked", "-p", "eic-doctor"] => is_accepted_by_cargo(&words),
+            ["install", flag, mode, _binary, _target] => {
+                let target = folder.path().join("eic-doctor");
+                let mut install = Command::new("install");
+                install.args([flag, mode]).arg(env!("CARGO_BIN_EXE_eic-doctor")).arg(&target);
+                assert!(install.status().unwrap().success());
+                assert!(Command::new(&target).arg("--version").status().unwrap().success());
+            }
+            ["bash", "tests/lab/setup.sh"] | ["python3", "tests/lab/lab.py", "up" | "down"] => {
+                let mut command = Command::new(words[0]);
+                command.arg(root().join(words[1]));
+                if let Some(order) = words.get(2) {
+                    command.arg("--dir").arg(folder.path().join("lab")).arg(order);
+                }
+                assert!(command.status().unwrap().success(), "{words:?}");
+            }
+            ["eic-doctor-agent", arguments @ ..] => {
+                let argv: Vec<&str> = [&["/usr/bin/eic-doctor-agent"], arguments].concat();
+                let answer =
+                    lab().control("POST", &format!("/instance/{}/exec", scenario.id()), &json!({ "argv": argv }));
+                assert_eq!(answer["returncode"], 0, "{words:?}");
+            }
+            ["eic-doctor", arguments @ ..] => {
+                let arguments: Vec<String> = arguments.iter().map(|word| of_this_instance(word, &scenario)).collect();
+                let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+                let mut command = scenario.command(&arguments);
+                command.current_dir(folder.path());
+                let found = run(command);
+                assert!(!found.stderr.contains("error"), "{words:?}: {}", found.stderr);
+                assert!([0, 3].contains(&found.code), "{words:?}: {}\n{}", found.code, found.stdout);
+            }
+            _ => panic!("nothing is known here of `{command}`"),
+        }
+    }
+}
+
+/// The README's placeholders, as this scenario has them.
+fn of_this_instance(word: &str, scenario: &Scenario) -> String {
+    match word {
+        "i-0123456789abcdef0" => scenario.id().to_owned(),
+        "10.1.2.3" => scenario.private_source(),
+        "arn:aws:iam::111122223333:role/ops" => scenario.get("role_arn").to_owned(),
+        _ => word.to_owned(),
+    }
+}
+
+/// The release build takes longer than the rest of the tests together, so only cargo's reading of the command is tried.
+fn is_accepted_by_cargo(words: &[&str]) {
+    let status = Command::new(words[0])
+        .args(words.get(1..).unwrap())
+        .args(["--offline", "--config", "build.rustc-wrapper='/bin/false'", "--target-dir"])
+        .arg(tempfile::tempdir().unwrap().path())
+        .current_dir(root())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&status.stderr).into_owned();
+    // The compiler that always fails was reached: the command, the package and the lock file are all right.
+    assert!(said.contains("/bin/false"), "{said}");
+}
+
+#[test]
+fn the_first_command_names_each_of_three_broken_things() {
+    let mut demo = Command::new("bash");
+    demo.arg(root().join("tests/demo"));
+    // What cargo tells a test of itself would make the demo's cargo take its own results for stale.
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CARGO_") && name != "CARGO_HOME") {
+        demo.env_remove(name);
+    }
+    let output = demo.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("Each of the three was named."), "{said}");
+}
+
+#[test]
+fn the_readmes_table_of_permissions_is_what_the_code_says() {
+    let text = fs::read_to_string(root().join("README.md")).unwrap();
+    assert!(text.contains(&eic_doctor::commands::policy::table()), "{}", eic_doctor::commands::policy::table());
+}

@@ -116,3 +116,19 @@ fn the_readmes_table_of_permissions_is_what_the_code_says() {
     let text = fs::read_to_string(root().join("README.md")).unwrap();
     assert!(text.contains(&eic_doctor::commands::policy::table()), "{}", eic_doctor::commands::policy::table());
 }
+
+/// The screen at the top is cut where it says `…`; every other line is what the binary prints, in that order.
+#[test]
+fn the_readmes_screen_is_what_the_binary_prints() {
+    let text = fs::read_to_string(root().join("README.md")).unwrap();
+    let screen = text.split("```text\n").nth(1).unwrap().split("```").next().unwrap();
+    let mut lines = screen.lines();
+    let command = lines.next().unwrap().strip_prefix("$ eic-doctor ").unwrap();
+    let mut doctor = crate::lab::doctor();
+    doctor.args(command.split(' ')).arg("--world").arg(root().join("tests/worlds/browser-my-ip-only"));
+    let printed = run(doctor).stdout;
+    let mut printed = printed.lines();
+    for line in lines.filter(|line| *line != "…") {
+        assert!(printed.any(|other| other == line), "`{line}` is not printed, or not there");
+    }
+}

@@ -1,6 +1,6 @@
 //! Commands of remedies. Every word that AWS or an instance gave must pass the strict pattern of its kind first.
 
-use eic_doctor_proto::Command;
+use eic_doctor_proto::{Attempt, Command, Via};
 
 use crate::facts::AwsFacts;
 
@@ -37,6 +37,21 @@ pub fn recheck(facts: &AwsFacts, only: &str) -> String {
         Some(id) => check.arg(id),
         None => check,
     };
+    check.args(["--only", only]).to_string()
+}
+
+/// The same attempt again, the part `only` of it.
+pub fn recheck_attempt(facts: &AwsFacts, attempt: &Attempt, only: &str) -> String {
+    let mut check = Command::new("eic-doctor").arg("check").args(instance_id(facts));
+    if attempt.via != Via::Auto {
+        check = check.args(["--via", attempt.via.word()]);
+    }
+    if let Some(source) = attempt.source.filter(|_| attempt.via != Via::Browser) {
+        check = check.args(["--source", &source.to_string()]);
+    }
+    if attempt.port != 22 {
+        check = check.args(["--port", &attempt.port.to_string()]);
+    }
     check.args(["--only", only]).to_string()
 }
 

@@ -1,7 +1,7 @@
 use eic_doctor_proto::{Attempt, Remedy, Verdict, Via, check};
 
 use super::{by_hand, verdict};
-use crate::checks::command::{id, recheck};
+use crate::checks::command::{id, recheck_attempt};
 use crate::facts::AwsFacts;
 use crate::path::{address, judge_address};
 
@@ -47,6 +47,7 @@ fn remedy(facts: &AwsFacts, attempt: &Attempt) -> Remedy {
     if attempt.address.is_some() {
         return by_hand(
             facts,
+            attempt,
             only,
             "Leave `--address` out, or give one of the instance's addresses that this way dials",
         );
@@ -63,5 +64,5 @@ fn remedy(facts: &AwsFacts, attempt: &Attempt) -> Remedy {
             "Allocate an Elastic IP address and associate it with {interface}, or connect through an EC2 Instance Connect Endpoint"
         ),
     };
-    Remedy::by_hand(text, recheck(facts, only))
+    Remedy::by_hand(text, recheck_attempt(facts, attempt, only))
 }

@@ -1,7 +1,7 @@
 use eic_doctor_proto::{Attempt, Remedy, Verdict, check};
 
 use super::{by_hand, verdict};
-use crate::checks::command::{aws, id, recheck};
+use crate::checks::command::{aws, id, recheck_attempt};
 use crate::facts::AwsFacts;
 use crate::path::{internet_gateway, way};
 
@@ -55,8 +55,17 @@ fn attach(facts: &AwsFacts, attempt: &Attempt) -> Remedy {
         Some((gateway, vpc)) => {
             let attach =
                 aws(facts, "ec2", "attach-internet-gateway").args(["--internet-gateway-id", gateway, "--vpc-id", vpc]);
-            Remedy::by_command("Attach the internet gateway to the instance's VPC", &attach, recheck(facts, ONLY))
+            Remedy::by_command(
+                "Attach the internet gateway to the instance's VPC",
+                &attach,
+                recheck_attempt(facts, attempt, ONLY),
+            )
         }
-        None => by_hand(facts, ONLY, "Lead the route to an internet gateway that is attached to the instance's VPC"),
+        None => by_hand(
+            facts,
+            attempt,
+            ONLY,
+            "Lead the route to an internet gateway that is attached to the instance's VPC",
+        ),
     }
 }

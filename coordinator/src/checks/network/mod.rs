@@ -10,7 +10,7 @@ mod security_group_ingress;
 use eic_doctor_proto::{Attempt, Check, Command, Finding, HopDecision, Remedy, Verdict};
 use ipnet::IpNet;
 
-use super::command::{aws, id, recheck};
+use super::command::{aws, id, recheck_attempt};
 use crate::facts::AwsFacts;
 use crate::path::network_acl::{self, Direction};
 use crate::path::source::Source;
@@ -46,8 +46,8 @@ fn known<'a>(facts: &'a AwsFacts, attempt: &Attempt) -> Option<(Way<'a>, Source)
     source.nets.iter().all(|net| net.prefix_len() > 0).then_some((way, source))
 }
 
-fn by_hand(facts: &AwsFacts, only: &str, text: &str) -> Remedy {
-    Remedy::by_hand(text, recheck(facts, only))
+fn by_hand(facts: &AwsFacts, attempt: &Attempt, only: &str, text: &str) -> Remedy {
+    Remedy::by_hand(text, recheck_attempt(facts, attempt, only))
 }
 
 /// An entry just before the one that turns the source away.
@@ -59,8 +59,8 @@ fn network_acl_remedy(facts: &AwsFacts, attempt: &Attempt, direction: Direction,
         }
     };
     match network_acl_entries(facts, attempt, direction) {
-        Some(command) => Remedy::by_command(text, &command, recheck(facts, only)),
-        None => by_hand(facts, only, text),
+        Some(command) => Remedy::by_command(text, &command, recheck_attempt(facts, attempt, only)),
+        None => by_hand(facts, attempt, only, text),
     }
 }
 

@@ -2,7 +2,7 @@ use eic_doctor_proto::{Attempt, Command, Remedy, Verdict, Via, check};
 use ipnet::IpNet;
 
 use super::{by_hand, known, verdict};
-use crate::checks::command::{aws, id, recheck};
+use crate::checks::command::{aws, id, recheck_attempt};
 use crate::facts::{AwsFacts, InternetGateway};
 use crate::path::{internet_gateway, route_table};
 
@@ -48,16 +48,20 @@ fn judge(facts: &AwsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
         Some(command) => Remedy::by_command(
             "Lead replies to the source through the VPC's internet gateway",
             &command,
-            recheck(facts, ONLY),
+            recheck_attempt(facts, attempt, ONLY),
         ),
         None if attempt.via == Via::Private => by_hand(
             facts,
+            attempt,
             ONLY,
             "Add a route to the source by the connection that it comes through: peering, transit gateway or VPN",
         ),
-        None => {
-            by_hand(facts, ONLY, "Attach an internet gateway to the VPC and add a route to the source that leads to it")
-        }
+        None => by_hand(
+            facts,
+            attempt,
+            ONLY,
+            "Attach an internet gateway to the VPC and add a route to the source that leads to it",
+        ),
     }))
 }
 

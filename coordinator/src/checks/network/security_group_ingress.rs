@@ -2,7 +2,7 @@ use eic_doctor_proto::{Attempt, Command, Remedy, Verdict, Via, check};
 use ipnet::IpNet;
 
 use super::{by_hand, known, verdict};
-use crate::checks::command::{aws, id, recheck};
+use crate::checks::command::{aws, id, recheck_attempt};
 use crate::facts::AwsFacts;
 use crate::path::{prefix_list, security_group};
 
@@ -49,9 +49,12 @@ const ONLY: &str = "aws.network";
 fn judge(facts: &AwsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
     let decided = security_group::judge(facts, attempt);
     Ok(verdict(decided, "ec2:DescribeSecurityGroups", || match admit(facts, attempt) {
-        Some(command) => Remedy::by_command("Add an inbound rule for the source", &command, recheck(facts, ONLY)),
+        Some(command) => {
+            Remedy::by_command("Add an inbound rule for the source", &command, recheck_attempt(facts, attempt, ONLY))
+        }
         None => by_hand(
             facts,
+            attempt,
             ONLY,
             "Add an inbound rule for the port from the addresses you connect from, and name them with `--source`",
         ),

@@ -134,3 +134,23 @@ fn a_healthy_instance_is_left_as_it_was_found() {
     scenario.check(&["--via", "browser"]).expect(0, "yes", &[]);
     assert!(scenario.login(true), "the check must not change the instance");
 }
+
+#[test]
+fn a_run_command_that_is_cut_or_fails_costs_the_os_half_only_and_says_how() {
+    let scenario = Scenario::healthy();
+    for (change, word) in [
+        (json!({ "command_cut": 700 }), "cut"),
+        (json!({ "command_cut": null, "command_outcome": "Undeliverable" }), "could not be delivered"),
+        (json!({ "command_outcome": "DeliveryTimedOut" }), "did not reach the instance"),
+        (json!({ "command_outcome": "Failed" }), "exit status 1"),
+        (json!({ "command_outcome": "Cancelled" }), "cancelled"),
+    ] {
+        scenario.lab.control("POST", &format!("/instance/{}/node", scenario.id()), &change);
+        let found = scenario.check(&["--via", "browser"]);
+        found.expect(3, "unknown", &[]);
+        let result = found.result("os.sshd.running");
+        assert_eq!(result["status"], "unknown");
+        let why = result["why"].as_str().unwrap().to_lowercase();
+        assert!(why.contains(word), "{change}: {why}");
+    }
+}

@@ -97,15 +97,15 @@ fn a_truncated_or_hostile_file_is_one_error_that_names_it() {
 #[test]
 fn a_document_of_another_call_is_told_from_an_empty_answer() {
     let folder = copy_of("al2023-public");
-    fs::write(folder.path().join("aws/ec2-describe-vpcs.json"), r#"{"Subnets": []}"#).unwrap();
+    fs::write(folder.path().join("aws/ec2-describe-route-tables.json"), r#"{"Subnets": []}"#).unwrap();
     let error = read_world(folder.path(), None).map(drop).unwrap_err().to_string();
-    assert!(error.contains("ec2-describe-vpcs.json") && error.contains("`Vpcs`"), "{error}");
+    assert!(error.contains("ec2-describe-route-tables.json") && error.contains("`RouteTables`"), "{error}");
 }
 
 #[test]
 fn what_is_no_file_and_what_is_too_large_is_refused() {
     let folder = copy_of("al2023-public");
-    let path = folder.path().join("aws/ec2-describe-vpcs.json");
+    let path = folder.path().join("aws/ec2-describe-route-tables.json");
     fs::write(&path, vec![b' '; 16 * 1024 * 1024 + 1]).unwrap();
     assert!(matches!(read_world(folder.path(), None), Err(WorldError::TooLarge { .. })));
     fs::remove_file(&path).unwrap();

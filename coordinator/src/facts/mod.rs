@@ -27,10 +27,9 @@ pub use instance::{
     SecurityGroupIdentifier, StatusDetail, StatusSummary, Tag,
 };
 pub use network::{
-    AssociationState, CidrBlockAssociation, InternetGateway, InternetGatewayAttachment, IpPermission, IpRange,
-    Ipv6CidrBlockAssociation, Ipv6Range, ManagedPrefixList, NetworkAcl, NetworkAclAssociation, NetworkAclEntry,
-    PortRange, PrefixListEntry, PrefixListId, Route, RouteTable, RouteTableAssociation, SecurityGroup, Subnet,
-    UserIdGroupPair, Vpc,
+    AssociationState, InternetGateway, InternetGatewayAttachment, IpPermission, IpRange, Ipv6CidrBlockAssociation,
+    Ipv6Range, ManagedPrefixList, NetworkAcl, NetworkAclAssociation, NetworkAclEntry, PortRange, PrefixListEntry,
+    PrefixListId, Route, RouteTable, RouteTableAssociation, SecurityGroup, Subnet, UserIdGroupPair,
 };
 pub use region::{AvailabilityZone, Region};
 pub use ssm::InstanceInformation;
@@ -60,8 +59,6 @@ pub struct AwsFacts {
     pub regions: Fact<Vec<Region>>,
     /// `ec2:DescribeAvailabilityZones` with AllAvailabilityZones.
     pub availability_zones: Fact<Vec<AvailabilityZone>>,
-    /// `ec2:DescribeVpcs` for the instance's VPC.
-    pub vpc: Fact<Vpc>,
     /// `ec2:DescribeSubnets`: every subnet of the instance's network interfaces.
     pub subnets: Fact<Vec<Subnet>>,
     /// `ec2:DescribeSecurityGroups`: those of the instance's network interfaces.

@@ -215,21 +215,3 @@ pub struct Subnet {
 pub struct Ipv6CidrBlockAssociation {
     pub ipv6_cidr_block: Option<String>,
 }
-
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
-pub struct CidrBlockAssociation {
-    pub cidr_block: Option<String>,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
-pub struct Vpc {
-    pub vpc_id: Option<String>,
-    pub cidr_block: Option<String>,
-    pub owner_id: Option<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub cidr_block_association_set: Vec<CidrBlockAssociation>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub ipv6_cidr_block_association_set: Vec<Ipv6CidrBlockAssociation>,
-}

@@ -18,7 +18,7 @@ use crate::facts::{AwsFacts, Facts, Instance, Role, Simulation, User};
 use files::{Folder, is_prefix_list_id, write};
 use listing::{
     AvailabilityZones, Entries, Images, InstanceInformationList, InstanceStatuses, InternetGateways,
-    ManagedPrefixLists, NetworkAcls, Regions, Reservations, RouteTables, SecurityGroups, Subnets, Vpcs,
+    ManagedPrefixLists, NetworkAcls, Regions, Reservations, RouteTables, SecurityGroups, Subnets,
 };
 
 pub use files::WorldFile;
@@ -50,12 +50,10 @@ pub fn read_world(folder: &Path, instance_id: Option<&str>) -> Result<Facts, Wor
     // Other lists are cut down to this one, or to the one that was named although it is not recorded itself.
     let id = instance.known().and_then(|instance| instance.instance_id.as_deref()).or(instance_id);
     let image_id = instance.known().and_then(|instance| instance.image_id.clone());
-    let vpc_id = instance.known().and_then(|instance| instance.vpc_id.clone());
     let is_ours = |other: &Option<String>| id.is_none() || other.as_deref() == id;
 
     let statuses = folder.list::<InstanceStatuses>("ec2-describe-instance-status")?;
     let images = folder.list::<Images>("ec2-describe-images")?;
-    let vpcs = folder.list::<Vpcs>("ec2-describe-vpcs")?;
     let nodes = folder.list::<InstanceInformationList>("ssm-describe-instance-information")?;
     let availability_zones = folder.list::<AvailabilityZones>("ec2-describe-availability-zones")?;
     let simulation = folder.call::<Simulation>("iam-simulate-principal-policy")?;
@@ -65,7 +63,6 @@ pub fn read_world(folder: &Path, instance_id: Option<&str>) -> Result<Facts, Wor
         image: only(images, |image| image_id.is_none() || image.image_id == image_id),
         regions: folder.list::<Regions>("ec2-describe-regions")?,
         availability_zones,
-        vpc: only(vpcs, |vpc| vpc_id.is_none() || vpc.vpc_id == vpc_id),
         subnets: folder.list::<Subnets>("ec2-describe-subnets")?,
         security_groups: folder.list::<SecurityGroups>("ec2-describe-security-groups")?,
         network_acls: folder.list::<NetworkAcls>("ec2-describe-network-acls")?,
@@ -97,7 +94,6 @@ pub fn write_world(folder: &Path, facts: &Facts) -> Result<(), WorldError> {
     write(folder, "aws/ec2-describe-images.json", &Images::one(&aws.image))?;
     write(folder, "aws/ec2-describe-regions.json", &Regions::all(&aws.regions))?;
     write(folder, "aws/ec2-describe-availability-zones.json", &AvailabilityZones::all(&aws.availability_zones))?;
-    write(folder, "aws/ec2-describe-vpcs.json", &Vpcs::one(&aws.vpc))?;
     write(folder, "aws/ec2-describe-subnets.json", &Subnets::all(&aws.subnets))?;
     write(folder, "aws/ec2-describe-security-groups.json", &SecurityGroups::all(&aws.security_groups))?;
     write(folder, "aws/ec2-describe-network-acls.json", &NetworkAcls::all(&aws.network_acls))?;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::facts::{
     AvailabilityZone, Image, Instance, InstanceInformation, InstanceStatus, InternetGateway, ManagedPrefixList,
-    NetworkAcl, PrefixListEntry, Region, Reservation, Role, RouteTable, SecurityGroup, Subnet, User, Vpc,
+    NetworkAcl, PrefixListEntry, Region, Reservation, Role, RouteTable, SecurityGroup, Subnet, User,
 };
 
 /// A document with one list in it. Without the list it is another document.
@@ -68,7 +68,6 @@ listings! {
     single Images { "Images" images: Image }
     whole Regions { "Regions" regions: Region }
     whole AvailabilityZones { "AvailabilityZones" availability_zones: AvailabilityZone }
-    single Vpcs { "Vpcs" vpcs: Vpc }
     whole Subnets { "Subnets" subnets: Subnet }
     whole SecurityGroups { "SecurityGroups" security_groups: SecurityGroup }
     whole NetworkAcls { "NetworkAcls" network_acls: NetworkAcl }

@@ -11,4 +11,5 @@ mod healthy;
 mod lab;
 mod permissions;
 mod readme;
+mod remedies;
 mod worlds;

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::lab::{Run, Scenario, lab, root};
+use crate::lab::{Run, lab, root};
 
 #[test]
 fn each_command_for_awss_side_mends_its_fault() {

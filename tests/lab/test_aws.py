@@ -39,6 +39,11 @@ class Ec2(AwsTest):
         self.assertEqual(instance["SecurityGroups"], [{"GroupId": self.made["sg_id"], "GroupName": "ssh"}])
         self.assertEqual(instance["Tags"], [{"Key": "Name", "Value": "web-1"}])
 
+    def test_metadata_options_that_are_not_named_stay_as_they_are(self) -> None:
+        before = self.instance()["MetadataOptions"]
+        self.client("ec2").modify_instance_metadata_options(InstanceId=self.id, HttpTokens="optional")
+        self.assertEqual(self.instance()["MetadataOptions"], before | {"HttpTokens": "optional"})
+
     def test_the_default_network_acl_has_ec2s_eight_entries(self) -> None:
         acl = self.client("ec2").describe_network_acls(NetworkAclIds=[self.made["acl_id"]])["NetworkAcls"][0]
         inbound = {

@@ -19,7 +19,7 @@ os.environ.setdefault("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
 
 from moto.ec2.models import availability_zones_and_regions as zones
 
-from moto.ec2.models.instances import Instance
+from moto.ec2.models.instances import Instance, InstanceBackend, MetadataOptions
 from moto.ec2.models.managed_prefixes import ManagedPrefixList, ManagedPrefixListBackend
 from moto.ec2.models.network_acls import NetworkAcl, NetworkAclBackend
 from moto.ec2.models.route_tables import Route
@@ -153,13 +153,29 @@ def amend_instances() -> None:
     Instance.ipv6_address = property(ipv6_address)
 
 
+def amend_metadata_options() -> None:
+    """What ModifyInstanceMetadataOptions is not told stays as it is."""
+    plain_modify = InstanceBackend.modify_instance_metadata_options
+    attributes = {
+        "http_tokens": "http_tokens", "hop_limit": "http_put_response_hop_limit", "http_endpoint": "http_endpoint",
+        "http_protocol": "http_protocol_ipv6", "metadata_tags": "instance_metadata_tags",
+    }
+
+    def modify(self: InstanceBackend, instance_id: str, **asked: object) -> MetadataOptions:
+        before = self.get_instance(instance_id).metadata_options
+        kept = {name: getattr(before, attribute) for name, attribute in attributes.items() if asked.get(name) is None}
+        return plain_modify(self, instance_id, **asked | kept)
+
+    InstanceBackend.modify_instance_metadata_options = modify
+
+
 class Quiet(WSGIRequestHandler):
     def log_request(self, code: object = "-", size: object = "-") -> None:
         pass
 
 
 def main() -> None:
-    for amend in (amend_zones, amend_prefix_lists, amend_network_acls, amend_routes, amend_instances):
+    for amend in (amend_zones, amend_prefix_lists, amend_network_acls, amend_routes, amend_instances, amend_metadata_options):
         amend()
     server = make_server("127.0.0.1", 0, DomainDispatcherApplication(create_backend_app), threaded=True, request_handler=Quiet)
 

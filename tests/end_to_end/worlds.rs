@@ -62,7 +62,6 @@ fn files_made_by_the_real_aws_cli_are_taken_as_they_are() {
         vec!["ec2", "describe-instance-status", "--include-all-instances"],
         vec!["ec2", "describe-regions"],
         vec!["ec2", "describe-availability-zones"],
-        vec!["ec2", "describe-vpcs"],
         vec!["ec2", "describe-subnets"],
         vec!["ec2", "describe-security-groups"],
         vec!["ec2", "describe-network-acls"],

@@ -71,7 +71,6 @@ pub async fn gather<A: Aws>(aws: &A, question: &Question, budget: &Budget, pace:
         image,
         regions: fact(regions),
         availability_zones: fact(zones),
-        // Nothing judges it: routes name the VPC's own ranges. A world may hold it.
         subnets: network.subnets,
         security_groups: network.security_groups,
         network_acls: network.network_acls,

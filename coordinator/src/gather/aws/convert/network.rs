@@ -1,4 +1,4 @@
-//! Security groups, network ACLs, route tables, gateways, prefix lists, subnets, VPCs.
+//! Security groups, network ACLs, route tables, gateways, prefix lists, subnets.
 
 use aws_sdk_ec2::types as sdk;
 

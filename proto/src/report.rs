@@ -171,7 +171,7 @@ impl CheckResult {
             }
             Verdict::Unknown { why, missing_action, evidence } => {
                 (result.why, result.missing_action, result.evidence) =
-                    (visible(&why).into_owned(), missing_action, evidence);
+                    (visible(&why).into_owned(), missing_action.map(|action| visible(&action).into_owned()), evidence);
             }
             Verdict::NotApplicable { why } => {
                 result.status = Status::NotApplicable;

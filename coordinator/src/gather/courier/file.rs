@@ -30,6 +30,10 @@ pub enum OsFileError {
 pub fn read_os_file(path: &Path) -> Result<OsFacts, OsFileError> {
     let failed = |source| OsFileError::Read { path: path.to_owned(), source };
     let mut bytes = Vec::new();
+    // Opening a FIFO would wait for somebody to write.
+    if !std::fs::metadata(path).map_err(failed)?.is_file() {
+        return Err(failed(std::io::Error::other("it is not a regular file")));
+    }
     File::open(path).map_err(failed)?.take(LIMIT + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > LIMIT {
         return Err(OsFileError::TooLarge { path: path.to_owned() });
@@ -40,6 +44,11 @@ pub fn read_os_file(path: &Path) -> Result<OsFacts, OsFileError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_regular_file_is_refused_at_once() {
+        assert!(matches!(read_os_file(Path::new("/dev/null")), Err(OsFileError::Read { .. })));
+    }
 
     #[test]
     fn a_file_that_is_cut_or_too_large_or_missing_is_refused() {

@@ -260,7 +260,11 @@ fn decide_portion(
 /// Source: VPC User Guide, "Middlebox routing".
 fn diverted(facts: &AwsFacts, way: &Way<'_>, own: &RouteTable) -> Option<Why> {
     let address = way.dialled.filter(|_| !way.is_private)?;
-    for table in facts.route_tables.known()?.iter().filter(|table| table.route_table_id != own.route_table_id) {
+    let is_of_vpc = |table: &&RouteTable| table.vpc_id.is_none() || table.vpc_id == way.interface.vpc_id;
+    for table in facts.route_tables.known()?.iter().filter(is_of_vpc) {
+        if table.route_table_id == own.route_table_id {
+            continue;
+        }
         let is_edge = |gateway: &str| gateway.starts_with("igw-");
         if !table.associations.iter().any(|association| association.gateway_id.as_deref().is_some_and(is_edge)) {
             continue;
@@ -268,8 +272,12 @@ fn diverted(facts: &AwsFacts, way: &Way<'_>, own: &RouteTable) -> Option<Why> {
         // Routes of such a table speak of private addresses, for the gateway has translated the public one.
         let private = way.interface.private_ip_address.as_deref().filter(|_| address.is_ipv4());
         let inside = private.and_then(|address| address.parse::<IpAddr>().ok()).unwrap_or(address);
-        let matched = Routes::of(facts, table).ok().and_then(|routes| routes.to(inside));
-        if let Some(matched) = matched
+        // A table that cannot be read may send it anywhere.
+        let routes = match Routes::of(facts, table) {
+            Ok(routes) => routes,
+            Err(why) => return Some(why),
+        };
+        if let Some(matched) = routes.to(inside)
             && target(matched.route) != Target::Local
         {
             let id = table.route_table_id.as_deref().unwrap_or_default();

@@ -11,6 +11,7 @@ mod exit;
 mod fact;
 mod judge;
 mod path;
+pub mod ranges;
 mod remedy;
 mod report;
 mod status;

@@ -12,7 +12,7 @@ use facts::OsFacts;
 mod faults;
 mod healthy;
 
-use faults::FAULTS;
+use faults::{AREAS, Fault};
 use healthy::{World, changes, results};
 
 /// The steps of AWS's runbook that look inside the instance.
@@ -31,11 +31,13 @@ fn is_listed_by_aws(world: &World) -> bool {
 }
 
 fn broken() -> impl Iterator<Item = (&'static str, World)> {
-    FAULTS.iter().map(|fault| {
-        let mut world = (fault.world)();
-        (fault.break_it)(&mut world.facts, &mut world.attempt);
-        (fault.name, world)
-    })
+    faults::all().map(broken_by)
+}
+
+fn broken_by(fault: &Fault) -> (&'static str, World) {
+    let mut world = (fault.world)();
+    (fault.break_it)(&mut world.facts, &mut world.attempt);
+    (fault.name, world)
 }
 
 #[test]
@@ -100,9 +102,9 @@ fn a_healthy_instance_gives_no_finding_and_every_answer() {
 #[test]
 fn each_fault_changes_exactly_what_hangs_on_it() {
     let found: BTreeMap<&str, Vec<String>> =
-        FAULTS.iter().map(|fault| (fault.name, changes((fault.world)(), fault.break_it))).collect();
-    assert_eq!(found.len(), FAULTS.len(), "two faults of one name");
-    for fault in FAULTS {
+        faults::all().map(|fault| (fault.name, changes((fault.world)(), fault.break_it))).collect();
+    assert_eq!(found.len(), faults::all().count(), "two faults of one name");
+    for fault in faults::all() {
         assert_eq!(found[fault.name], fault.changes, "{}", fault.name);
     }
 }
@@ -122,8 +124,14 @@ fn each_check_finds_something_in_some_broken_world() {
 
 #[test]
 fn the_words_of_every_finding_are_these() {
+    for (area, faults) in AREAS {
+        insta::assert_snapshot!(area, words_of_findings(faults));
+    }
+}
+
+fn words_of_findings(faults: &'static [Fault]) -> String {
     let mut text = String::new();
-    for (name, world) in broken() {
+    for (name, world) in faults.iter().map(broken_by) {
         let _ = writeln!(text, "== {name} ({})", world.name);
         for CheckResult { id, status, why, evidence, remedy, .. } in results(&world) {
             if !status.is_finding() || (id == "os.host.supported" && !is_listed_by_aws(&world)) {
@@ -139,7 +147,7 @@ fn the_words_of_every_finding_are_these() {
             }
         }
     }
-    insta::assert_snapshot!(text);
+    text
 }
 
 /// `EIC_BLESS=1` writes the files anew.

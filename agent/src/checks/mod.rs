@@ -8,16 +8,21 @@ use eic_doctor_proto::{About, Attempt, Check, Entry, Why};
 use crate::facts::OsFacts;
 
 pub mod account;
+pub mod firewall;
 pub mod host;
 pub mod imds;
 mod keys_command;
+pub mod log;
+pub mod network;
 pub mod package;
 mod platform;
+pub mod security;
 pub mod sshd;
+pub mod trust;
 pub mod version;
 
 #[cfg(test)]
-#[path = "../../../tests/agent/healthy.rs"]
+#[path = "../../../tests/agent/healthy/mod.rs"]
 mod healthy;
 #[cfg(test)]
 use crate::{checks, facts};
@@ -32,7 +37,19 @@ pub const RETIRED: &[(&str, &str)] = &[];
 ///
 /// The keys command asks IMDS as an account that the package makes, hence package, account, IMDS.
 pub fn all() -> Vec<&'static Check<OsFacts>> {
-    [host::ALL, package::ALL, account::ALL, imds::ALL, sshd::ALL].concat()
+    [
+        host::ALL,
+        package::ALL,
+        account::ALL,
+        imds::ALL,
+        trust::ALL,
+        sshd::ALL,
+        security::ALL,
+        firewall::ALL,
+        network::ALL,
+        log::ALL,
+    ]
+    .concat()
 }
 
 pub fn abouts() -> Vec<&'static About> {

@@ -3,21 +3,33 @@
 //! In JSON each field is a [`Fact`]; a missing field is *not gathered*. A new fact is a new field with a default.
 
 mod account;
+mod firewall;
 mod imds;
+mod log;
+mod network;
 mod package;
+mod resources;
+mod security;
 mod sshd;
 mod system;
+mod trust;
 
 use eic_doctor_proto::Fact;
 use serde::{Deserialize, Serialize};
 
 pub use account::{Account, AccountFacts};
+pub use firewall::FirewallFacts;
 pub use imds::{ImdsAnswer, ImdsFacts, ImdsView};
+pub use log::LogFacts;
+pub use network::NetworkFacts;
 pub use package::{FileState, FileType, KeysCommandFacts, Package, PackageFacts, PackageManager};
+pub use resources::ResourcesFacts;
+pub use security::SecurityFacts;
 pub use sshd::{
     ConfiguredLine, DropIn, EffectiveConfig, Listener, SocketUnit, SshdFacts, SshdOption, SshdProcess, Unit,
 };
 pub use system::{OsRelease, SystemFacts};
+pub use trust::TrustFacts;
 
 /// Everything the agent (or the probe script) saw on the instance for one attempt.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,4 +45,10 @@ pub struct OsFacts {
     pub sshd: SshdFacts,
     pub account: AccountFacts,
     pub imds: ImdsFacts,
+    pub trust: TrustFacts,
+    pub security: SecurityFacts,
+    pub firewall: FirewallFacts,
+    pub network: NetworkFacts,
+    pub resources: ResourcesFacts,
+    pub log: LogFacts,
 }

@@ -4,13 +4,19 @@
 //! `host`) and the raw bytes that the probe script shipped ([`Recorded`]).
 
 mod account;
+mod firewall;
 mod host;
 mod listen;
+mod log;
+mod network;
 mod package;
 mod process;
 mod recorded;
+mod resources;
+mod security;
 mod sshd;
 mod systemd;
+mod trust;
 
 #[cfg(feature = "host")]
 mod as_user;
@@ -70,6 +76,12 @@ pub fn gather(host: &dyn Host, attempt: &Attempt) -> OsFacts {
                 socket,
                 effective,
             },
+            trust: trust::gather_trust(host),
+            security: security::gather_security(host),
+            firewall: firewall::gather_firewall(host),
+            network: network::gather_network(host),
+            resources: resources::gather_resources(host),
+            log: log::gather_log(host),
             system,
             ..OsFacts::default()
         };

@@ -357,6 +357,13 @@ gather() {
     for name in $names; do ship_file "/etc/ssh/sshd_config.d/$name" 8192 config_lines; done
   else heading list /etc/ssh/sshd_config.d absent ''; fi
   for path in $(printf '%s\n' "$units" | sed -n 's/^|DropInPaths=//p'); do ship_file "$path" 8192 without_comments; done
+  ship_account
+  ship_trust
+  ship_security
+  ship_firewall
+  ship_network
+  ship_resources
+  ship_log
 }
 
 has gzip || { echo 'the probe script needs `gzip`' >&2; exit 1; }

@@ -2,7 +2,17 @@
 
 use eic_doctor_proto::{Attempt, quote};
 
-const PROBE: &str = include_str!("../probe/probe.sh");
+/// Each part defines functions that the last one, the script itself, calls.
+const PROBE: [&str; 8] = [
+    include_str!("../probe/account.sh"),
+    include_str!("../probe/trust.sh"),
+    include_str!("../probe/security.sh"),
+    include_str!("../probe/firewall.sh"),
+    include_str!("../probe/network.sh"),
+    include_str!("../probe/resources.sh"),
+    include_str!("../probe/log.sh"),
+    include_str!("../probe/probe.sh"),
+];
 
 /// Who may gather the facts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +45,7 @@ pub fn ssm_script(attempt: &Attempt, courier: Courier) -> String {
     }
     match courier {
         Courier::AgentOnly => script.push_str(NO_AGENT),
-        Courier::Auto | Courier::ScriptOnly => script.push_str(PROBE),
+        Courier::Auto | Courier::ScriptOnly => script.extend(PROBE),
     }
     script
 }

@@ -1,10 +1,10 @@
 //! Prefix lists: what an id stands for, and which are EC2 Instance Connect's own.
 
-use eic_doctor_proto::{Fact, Why};
+use eic_doctor_proto::{Fact, Why, ranges};
 use ipnet::IpNet;
 
 use crate::facts::AwsFacts;
-use crate::path::{need, ranges};
+use crate::path::need;
 
 /// The CIDRs of a prefix list, AWS's own or a customer's.
 ///

@@ -2,11 +2,11 @@
 
 use std::net::IpAddr;
 
-use eic_doctor_proto::{Attempt, Via, Why};
+use eic_doctor_proto::{Attempt, Via, Why, ranges};
 use ipnet::IpNet;
 
 use crate::facts::AwsFacts;
-use crate::path::{need, prefix_list, ranges};
+use crate::path::{need, prefix_list};
 
 /// The addresses that must be let in, all of one family, and how they are known.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,6 @@
-use eic_doctor_proto::{Attempt, Finding, Remedy, Verdict, check};
+use eic_doctor_proto::{Attempt, Finding, Remedy, Verdict, check, ranges};
 
 use crate::facts::AwsFacts;
-use crate::path::ranges;
 
 check! {
     /// EC2 Instance Connect is offered in the instance's Region.

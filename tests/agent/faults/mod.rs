@@ -5,6 +5,14 @@ use eic_doctor_proto::{Attempt, Fact};
 use super::facts::*;
 use super::healthy::{self, World};
 
+mod account;
+mod firewall;
+mod log;
+mod network;
+mod security;
+mod sshd;
+mod trust;
+
 pub struct Fault {
     pub name: &'static str,
     pub world: fn() -> World,
@@ -36,7 +44,23 @@ const WITHOUT_SSHD: &[&str] = &[
     "os.sshd.authorized-keys-command-user blocked",
 ];
 
-pub const FAULTS: &[Fault] = &[
+/// The name of each area, and its faults.
+pub const AREAS: [(&str, &[Fault]); 8] = [
+    ("first", FIRST),
+    ("account", account::FAULTS),
+    ("firewall", firewall::FAULTS),
+    ("log", log::FAULTS),
+    ("network", network::FAULTS),
+    ("security", security::FAULTS),
+    ("sshd", sshd::FAULTS),
+    ("trust", trust::FAULTS),
+];
+
+pub fn all() -> impl Iterator<Item = &'static Fault> {
+    AREAS.iter().flat_map(|(_, faults)| *faults)
+}
+
+const FIRST: &[Fault] = &[
     Fault {
         name: "an operating system that AWS does not list",
         world: healthy::rhel9,

@@ -9,6 +9,14 @@ use eic_doctor_proto::{Attempt, CheckResult, Fact, Selection, Untrusted, Via, ju
 use super::checks;
 use super::facts::*;
 
+mod account;
+mod firewall;
+mod log;
+mod network;
+mod resources;
+mod security;
+mod trust;
+
 pub struct World {
     pub name: &'static str,
     pub attempt: Attempt,
@@ -148,7 +156,7 @@ fn on_every_instance(os_user: &str) -> OsFacts {
         region: body("eu-west-1"),
         active_keys: Fact::Known(ImdsAnswer { status: 404, latency_ms: 2, ..ImdsAnswer::default() }),
     };
-    OsFacts {
+    let mut facts = OsFacts {
         gathered_by: Fact::Known("eic-doctor-agent 0.1.0".into()),
         uid: Fact::Known(0),
         system: SystemFacts { machine: Fact::Known("x86_64".into()), ..SystemFacts::default() },
@@ -158,7 +166,15 @@ fn on_every_instance(os_user: &str) -> OsFacts {
         },
         imds: ImdsFacts { as_root: view(), as_keys_user: view() },
         ..OsFacts::default()
-    }
+    };
+    account::fill(&mut facts);
+    trust::fill(&mut facts);
+    security::fill(&mut facts);
+    firewall::fill(&mut facts);
+    network::fill(&mut facts);
+    resources::fill(&mut facts);
+    log::fill(&mut facts);
+    facts
 }
 
 fn body(body: &str) -> Fact<ImdsAnswer> {

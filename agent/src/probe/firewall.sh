@@ -1,0 +1,3 @@
+# What filters packets to sshd on the instance itself. Functions only; `probe.sh` calls them.
+
+ship_firewall() { :; }

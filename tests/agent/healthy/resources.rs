@@ -1,0 +1,4 @@
+use super::OsFacts;
+
+/// The same on every healthy instance.
+pub fn fill(_facts: &mut OsFacts) {}

@@ -73,10 +73,8 @@ pub fn results(facts: &Facts, attempt: &Attempt) -> Vec<CheckResult> {
 
 pub fn report(facts: &Facts, attempt: &Attempt) -> Report {
     let tool = Tool { name: "test".into(), version: "0".into() };
-    let mut report =
-        Report::of(tool, Scope::Whole, Subject::default(), attempt.clone(), String::new(), results(facts, attempt));
-    report.path = Some(path::evaluate(&facts.aws, attempt));
-    report
+    Report::of(tool, Scope::Whole, Subject::default(), attempt.clone(), String::new(), results(facts, attempt))
+        .with_path(path::evaluate(&facts.aws, attempt))
 }
 
 /// One line a check, with the reason where it is not ok; then the network's way.

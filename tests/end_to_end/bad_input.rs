@@ -154,3 +154,49 @@ fn a_run_command_that_is_cut_or_fails_costs_the_os_half_only_and_says_how() {
         assert!(why.contains(word), "{change}: {why}");
     }
 }
+
+#[test]
+fn two_reports_to_one_file_are_refused_before_either_is_written() {
+    let world = root().join("tests/worlds/al2023-public");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("report");
+    let (json, yaml) = (format!("json={}", file.display()), format!("yaml={}", file.display()));
+    let found = refused(&["check", "--world", world.to_str().unwrap(), "--output", &json, "--output", &yaml]);
+    assert_eq!(found.code, 2, "{}", found.stderr);
+    assert!(found.stderr.contains(file.to_str().unwrap()) && !file.exists(), "{}", found.stderr);
+}
+
+#[test]
+fn a_world_of_another_region_than_the_one_that_is_asked_for_is_refused() {
+    let world = root().join("tests/worlds/al2023-public");
+    let mut command = doctor();
+    command.args(["check", "--world", world.to_str().unwrap(), "--region", "us-east-1"]);
+    let found = run(command);
+    assert_eq!(found.code, 2, "{}", found.stderr);
+    assert!(found.stderr.contains("eu-west-1") && found.stderr.contains("us-east-1"), "{}", found.stderr);
+}
+
+#[test]
+fn a_file_that_was_saved_with_a_byte_order_mark_is_read() {
+    let mut bytes = b"\xef\xbb\xbf".to_vec();
+    bytes.extend(fs::read(root().join("tests/worlds/al2023-public/os.json")).unwrap());
+    let (_folder, found) = spoilt("os.json", &bytes);
+    assert_eq!(found.result("os.sshd.running")["status"], "ok", "{}", found.stderr);
+}
+
+#[test]
+fn the_facts_of_another_instance_judge_nothing() {
+    let text = fs::read_to_string(root().join("tests/worlds/al2023-public/os.json")).unwrap();
+    let other = text.replace("i-0123456789abcdef0", "i-0fedcba9876543210");
+    let (_folder, found) = spoilt("os.json", other.as_bytes());
+    let result = found.result("os.sshd.running");
+    assert_eq!(result["status"], "unknown", "{}", found.findings());
+    assert!(result["why"].as_str().unwrap().contains("i-0fedcba9876543210"), "{result}");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("os.json");
+    fs::write(&file, other).unwrap();
+    let world = root().join("tests/worlds/al2023-public");
+    let arguments = ["check", "--world", world.to_str().unwrap(), "--os-facts", file.to_str().unwrap()];
+    let found = refused(&[&arguments[..], &["--output", "json"]].concat());
+    assert_eq!(found.result("os.sshd.running")["status"], "unknown", "{}", found.findings());
+}

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use eic_doctor_proto::{CheckResult, Connectable, Report, Scope, Status, Via, visible};
+use eic_doctor_proto::{CheckResult, Connectable, PathAnswer, Report, Scope, Status, Via, visible};
 
 use super::command::wrap;
 
@@ -195,6 +195,9 @@ fn answer(report: &Report, style: Style) -> String {
             format!("{begin}. {count} {verb} in the way: {}", visible(&report.root_causes.join(", ")))
         }
         Connectable::Unknown => match report.results.iter().filter(missing).count() {
+            0 if report.path.as_ref().is_some_and(|path| path.answer == PathAnswer::Partial) => {
+                format!("{begin}. The network lets a part of the source in")
+            }
             0 => format!("{begin}. Nothing was checked"),
             1 => format!("{begin}. One answer that a connection needs is missing"),
             count => format!("{begin}. {count} answers that a connection needs are missing"),

@@ -3,12 +3,13 @@
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
+use anyhow::anyhow;
 use eic_doctor_agent::report::rfc3339;
 use eic_doctor_proto::{Attempt, Exit, Fact, Report, Selection, SelectionError};
 use tokio::time::Instant;
 
 use super::console::{Console, Failure};
-use super::look::{given, look, needed_id, resolved_attempt};
+use super::look::{given, look, needed_id, of_instance, resolved_attempt};
 use super::output;
 use super::report::report_on;
 use crate::args::{CheckArgs, GlobalArgs};
@@ -24,7 +25,7 @@ pub(super) async fn check(global: &GlobalArgs, args: &CheckArgs, console: &mut C
     let selection = selection(args)?;
     let attempt = resolved_attempt(&args.attempt, console).await?;
     let looked = match &args.world {
-        Some(world) => recorded(world, args, &attempt, &selection, console)?,
+        Some(world) => recorded(world, global, args, &attempt, &selection, console)?,
         None => live(global, args, &attempt, &selection, console).await?,
     };
     output::put(&looked.report, global, console)?;
@@ -57,6 +58,7 @@ impl Looked {
 
 fn recorded(
     world: &Path,
+    global: &GlobalArgs,
     args: &CheckArgs,
     attempt: &Attempt,
     selection: &Selection,
@@ -64,12 +66,22 @@ fn recorded(
 ) -> Result<Looked, Failure> {
     let id = args.instance.instance_id();
     let mut facts = read_world(world, id).map_err(Failure::usage)?;
+    match (&global.region, &facts.aws.region) {
+        (Some(asked), Fact::Known(region)) if asked != region => {
+            return Err(Failure::usage(anyhow!("{} is a world of {region}, not of {asked}", world.display())));
+        }
+        // What the AWS CLI prints does not say which Region was asked.
+        (Some(asked), Fact::NotGathered) => facts.aws.region = Fact::Known(asked.clone()),
+        _ => {}
+    }
     let given = given(&args.attempt)?;
     let mut notes = Vec::new();
     if let Some(given) = given {
         facts.os = given.os;
         notes.push(given.note);
     }
+    let instance = facts.aws.instance.known().and_then(|instance| instance.instance_id.clone());
+    facts.os = of_instance(facts.os, instance.as_deref().or(id));
     let mut looked = Looked::at(&facts, attempt, selection, started(console), id);
     looked.report.notes = notes;
     Ok(looked)

@@ -39,6 +39,18 @@ pub(super) fn given(args: &AttemptArgs) -> Result<Option<Given>, Failure> {
     }
 }
 
+/// Facts that nobody just fetched from this instance may be another's: its metadata service told them whose they are.
+pub(super) fn of_instance(os: Fact<OsFacts>, instance_id: Option<&str>) -> Fact<OsFacts> {
+    let Fact::Known(facts) = &os else { return os };
+    let own = [&facts.imds.as_root, &facts.imds.as_keys_user].into_iter().find_map(|view| view.instance_id.known());
+    match (own.filter(|answer| answer.status == 200), instance_id) {
+        (Some(own), Some(id)) if own.body.raw().trim() != id => {
+            Fact::unreadable(format!("the OS facts are those of {}, not of {id}", own.body))
+        }
+        _ => os,
+    }
+}
+
 pub(super) fn needed_id(instance: &InstanceArgs) -> Result<String, Failure> {
     let id = instance.instance_id().map(str::to_owned);
     id.ok_or_else(|| Failure::usage(anyhow!("which instance? Give its id, such as i-0123456789abcdef0")))
@@ -84,7 +96,7 @@ pub(super) async fn look(
     let gathering = gather(&connection.clients, &question, &budget, &pace);
     let mut gathered = told_meanwhile(gathering, &budget, console).await;
     if let Some(given) = given {
-        gathered.facts.os = given.os;
+        gathered.facts.os = of_instance(given.os, Some(&question.instance_id));
         gathered.notes.push(given.note);
     }
     if global.timings {

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
+use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
 use eic_doctor_agent::render::Style;
@@ -11,8 +12,13 @@ use super::console::{Console, Failure, written};
 use crate::args::{Color, GlobalArgs};
 use crate::render::{Format, Output, write};
 
-/// Refuses what would mix two reports on stdout, before anything is asked.
+/// Refuses what would mix or lose reports, before anything is asked.
 pub(super) fn sound(global: &GlobalArgs) -> Result<(), Failure> {
+    let mut files: Vec<&Path> = global.output.iter().filter_map(|output| output.file.as_deref()).collect();
+    files.sort_unstable();
+    if let Some(twice) = files.windows(2).find_map(|pair| pair.first().filter(|first| pair.last() == Some(first))) {
+        return Err(Failure::usage(anyhow!("two `--output` go to {}: give each a file of its own", twice.display())));
+    }
     match global.output.iter().filter(|output| output.file.is_none()).count() {
         0 | 1 => Ok(()),
         _ => Err(Failure::usage(anyhow!(

@@ -11,9 +11,8 @@ pub(super) fn report_on(facts: &Facts, attempt: &Attempt, selection: &Selection,
     let results = judge(checks::entries(facts, &attempt), selection);
     let tool = Tool { name: "eic-doctor".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() };
     let network = path::evaluate(&facts.aws, &attempt);
-    let mut report = Report::of(tool, Scope::Whole, subject(facts), attempt, started, results);
-    report.path = Some(network);
-    report
+    let report = Report::of(tool, Scope::Whole, subject(facts), attempt, started, results);
+    report.with_path(network)
 }
 
 fn subject(facts: &Facts) -> Subject {

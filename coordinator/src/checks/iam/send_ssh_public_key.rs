@@ -59,10 +59,10 @@ fn judge(facts: &AwsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
         (Fact::NotGathered, Some(asked)) => asked,
         (arn, _) => arn.need("the principal")?,
     };
-    asked_the_same(simulation, attempt)?;
+    asked_the_same(simulation, principal, attempt)?;
     let instance = facts.instance.need("the instance")?.instance_id.as_deref();
     let instance = instance.ok_or_else(|| Verdict::unknown("AWS did not tell the instance's id"))?;
-    let decision = decision(simulation, instance)
+    let decision = decision(simulation, facts, instance)
         .ok_or_else(|| Verdict::unknown(format!("the simulator said nothing of {ACTION} on {instance}")))?;
     let mut evidence =
         vec![Evidence::new(format!("{ACTION} for {principal} as `{}`: {}", attempt.os_user, decision.word), AT)];
@@ -103,9 +103,8 @@ fn judge(facts: &AwsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
 
 /// Since 2026-07-30 there is one result per action and the verdict per resource stands in `ResourceSpecificResults`; before, there was
 /// one result per action and resource (botocore, iam/2010-05-08, commit 885f434f7).
-fn decision<'a>(simulation: &'a Simulation, instance: &str) -> Option<Decision<'a>> {
-    let is_ours =
-        |arn: &Option<String>| arn.as_deref().is_some_and(|arn| arn.ends_with(&format!(":instance/{instance}")));
+fn decision<'a>(simulation: &'a Simulation, facts: &AwsFacts, instance: &str) -> Option<Decision<'a>> {
+    let is_ours = |arn: &Option<String>| arn.as_deref().is_some_and(|arn| is_arn_of(arn, facts, instance));
     let of_action: Vec<&EvaluationResult> = simulation
         .evaluation_results
         .iter()
@@ -141,6 +140,16 @@ fn decision<'a>(simulation: &'a Simulation, instance: &str) -> Option<Decision<'
         outside_organization: outside_organization(result),
         outside_boundary: boundary.and_then(|detail| detail.allowed_by_permissions_boundary) == Some(false),
     })
+}
+
+/// `arn:aws:ec2:eu-west-1:111122223333:instance/i-…`, its Region and account as far as they are known here.
+fn is_arn_of(arn: &str, facts: &AwsFacts, instance: &str) -> bool {
+    let parts: Vec<&str> = arn.split(':').collect();
+    let [_, _, "ec2", region, account, resource] = parts.as_slice() else { return false };
+    let is = |known: &Fact<String>, part: &str| known.known().is_none_or(|known| known == part);
+    resource.strip_prefix("instance/") == Some(instance)
+        && is(&facts.region, region)
+        && is(&facts.instance_owner_id, account)
 }
 
 /// `decided by PolicyInputList.1 (IAM Policy), lines 1:17 to 9:6`
@@ -206,8 +215,27 @@ fn kind_and_name(arn: &str) -> Option<(&'static str, String)> {
     }
 }
 
+/// The session of an assumed role names its role without the path.
+fn is_same_principal(asked: &str, meant: &str) -> bool {
+    let (Ok(asked), Ok(meant)) = (asked.parse::<Principal>(), meant.parse::<Principal>()) else {
+        return asked == meant;
+    };
+    let name = |kind: &PrincipalKind| match kind {
+        PrincipalKind::Role { name } | PrincipalKind::AssumedRole { role: name } => Some(format!("role {name}")),
+        PrincipalKind::User { name } => Some(format!("user {name}")),
+        PrincipalKind::Root | PrincipalKind::FederatedUser => None,
+    };
+    asked.account == meant.account && name(&asked.kind) == name(&meant.kind)
+}
+
 /// A recorded answer is of use only to the question that it was given to.
-fn asked_the_same(simulation: &Simulation, attempt: &Attempt) -> Result<(), Verdict> {
+fn asked_the_same(simulation: &Simulation, principal: &str, attempt: &Attempt) -> Result<(), Verdict> {
+    let asked = simulation.asked.iter().map(|asked| asked.policy_source_arn.as_str()).find(|arn| !arn.is_empty());
+    for meant in [Some(principal), attempt.principal.as_deref()].into_iter().flatten() {
+        if let Some(asked) = asked.filter(|asked| !is_same_principal(asked, meant)) {
+            return Err(Verdict::unknown(format!("the simulation was asked about {asked}, not about {meant}")));
+        }
+    }
     let asked = simulation.asked.iter().flat_map(|asked| &asked.context_entries);
     let mut os_users = asked.filter(|entry| entry.context_key_name.eq_ignore_ascii_case("ec2:osuser"));
     match os_users.find(|entry| !entry.context_key_values.iter().any(|value| value == attempt.os_user.as_str())) {
@@ -268,6 +296,32 @@ mod tests {
         let mut results = before("allowed");
         results[0]["EvalResourceName"] = "*".into();
         assert!(matches!(judged(results), Verdict::Unknown { .. }));
+    }
+
+    #[test]
+    fn an_answer_about_the_same_id_in_another_region_or_account_is_no_answer() {
+        for arn in ["arn:aws:ec2:us-east-1:111122223333", "arn:aws:ec2:eu-west-1:444455556666"] {
+            let mut results = before("allowed");
+            results[0]["EvalResourceName"] = format!("{arn}:instance/{INSTANCE}").into();
+            assert!(matches!(judged(results), Verdict::Unknown { .. }), "{arn}");
+        }
+    }
+
+    #[test]
+    fn an_answer_about_another_principal_is_no_answer() {
+        let asked_about = |arn: &str| Simulation {
+            asked: Some(crate::facts::SimulationQuestion { policy_source_arn: arn.into(), ..Default::default() }),
+            ..Simulation::default()
+        };
+        let meant = "arn:aws:sts::111122223333:assumed-role/connector/alice";
+        let other = asked_the_same(&asked_about("arn:aws:iam::111122223333:role/admin"), meant, &Attempt::usual());
+        assert!(matches!(other, Err(Verdict::Unknown { .. })));
+        let elsewhere = asked_about("arn:aws:iam::444455556666:role/connector");
+        assert!(asked_the_same(&elsewhere, meant, &Attempt::usual()).is_err());
+        let same = asked_about("arn:aws:iam::111122223333:role/team/connector");
+        assert_eq!(asked_the_same(&same, meant, &Attempt::usual()), Ok(()));
+        let attempt = Attempt { principal: Some("arn:aws:iam::111122223333:user/bob".into()), ..Attempt::usual() };
+        assert!(asked_the_same(&same, meant, &attempt).is_err());
     }
 
     #[test]

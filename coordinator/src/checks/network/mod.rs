@@ -60,7 +60,12 @@ fn network_acl_remedy(facts: &AwsFacts, attempt: &Attempt, direction: Direction,
     };
     match network_acl_entries(facts, attempt, direction) {
         Some(command) => Remedy::by_command(text, &command, recheck_attempt(facts, attempt, only)),
-        None => by_hand(facts, attempt, only, text),
+        None => {
+            let text = format!(
+                "{text}; where no number before it is free, replace that entry by one with a higher number first"
+            );
+            by_hand(facts, attempt, only, &text)
+        }
     }
 }
 

@@ -4,7 +4,8 @@ use ipnet::IpNet;
 use super::{by_hand, known, verdict};
 use crate::checks::command::{aws, id, recheck_attempt};
 use crate::facts::{AwsFacts, InternetGateway};
-use crate::path::{internet_gateway, route_table};
+use crate::path::internet_gateway;
+use crate::path::route_table::{self, Portion, Routes};
 
 check! {
     /// The route table of the instance's subnet leads replies back to the source.
@@ -56,6 +57,12 @@ fn judge(facts: &AwsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
             ONLY,
             "Add a route to the source by the connection that it comes through: peering, transit gateway or VPN",
         ),
+        None if is_within_vpc(facts, attempt) => by_hand(
+            facts,
+            attempt,
+            ONLY,
+            "The source is an address of the instance's own VPC: connect to the private address, with `--via private`",
+        ),
         None => by_hand(
             facts,
             attempt,
@@ -65,12 +72,26 @@ fn judge(facts: &AwsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
     }))
 }
 
+fn is_within_vpc(facts: &AwsFacts, attempt: &Attempt) -> bool {
+    let Some((way, source)) = known(facts, attempt) else { return false };
+    let Ok(table) = route_table::table(facts, &way) else { return false };
+    let Ok(routes) = Routes::of(facts, table) else { return false };
+    let is_local = |portion: &Portion<'_>| {
+        portion.matched.is_some_and(|matched| matched.route.gateway_id.as_deref() == Some("local"))
+    };
+    routes.portions(&source.nets).iter().any(is_local)
+}
+
 /// A route for the source alone; it wins over whatever is less specific.
 fn routes(facts: &AwsFacts, attempt: &Attempt) -> Option<Command> {
     if attempt.via == Via::Private {
         return None;
     }
     let (way, source) = known(facts, attempt)?;
+    // A route of the VPC's own addresses can lead to no internet gateway (VPC User Guide, "Route table concepts": local routes).
+    if is_within_vpc(facts, attempt) {
+        return None;
+    }
     let table = route_table::table(facts, &way).ok()?;
     let table_id = id(table.route_table_id.as_deref())?;
     let vpc = way.interface.vpc_id.as_deref();

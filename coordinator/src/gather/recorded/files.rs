@@ -13,6 +13,7 @@ use super::{WorldError, shape};
 
 /// What one file may hold. The largest that a person will send is a Region's security groups.
 const LIMIT: u64 = 16 * 1024 * 1024;
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// `world.json`: what no call of the CLI tells. Every key may be left out, and so may the file.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -185,6 +186,10 @@ impl Folder {
         File::open(&path).map_err(failed)?.take(LIMIT + 1).read_to_end(&mut bytes).map_err(failed)?;
         if bytes.len() as u64 > LIMIT {
             return Err(WorldError::TooLarge { path, limit: LIMIT });
+        }
+        // Output that was saved on Windows begins with a byte order mark.
+        if bytes.starts_with(BYTE_ORDER_MARK) {
+            bytes.drain(..BYTE_ORDER_MARK.len());
         }
         Ok(Some(bytes))
     }

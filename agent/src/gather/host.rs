@@ -23,6 +23,9 @@ pub trait Host: Sync {
     /// The paragraph of a deb822 file that begins with the line `first_line`, without holding the whole file; absent when it has none.
     fn paragraph(&self, path: &str, first_line: &str) -> Fact<Vec<u8>>;
 
+    /// The lines of `/proc/net/tcp` or `tcp6` for sockets in state LISTEN. A busy machine has more of the others than anybody would read.
+    fn listening(&self, path: &str) -> Fact<Vec<u8>>;
+
     /// The names in a folder, sorted.
     fn list(&self, folder: &str) -> Fact<Vec<String>>;
 

@@ -11,12 +11,12 @@ use super::process::{Processes, gather_socket_inodes};
 /// Both families; a kernel without IPv6 has no second file.
 pub(super) fn gather_sockets(host: &dyn Host) -> Fact<Vec<ListenSocket>> {
     let parse = |bytes: Vec<u8>| parse::parse_net_tcp(&bytes).value;
-    let mut sockets = match host.read("/proc/net/tcp").map(parse) {
+    let mut sockets = match host.listening("/proc/net/tcp").map(parse) {
         Fact::Known(sockets) => sockets,
         Fact::Absent => Vec::new(),
         other => return other,
     };
-    match host.read("/proc/net/tcp6").map(parse) {
+    match host.listening("/proc/net/tcp6").map(parse) {
         Fact::Known(more) => sockets.extend(more),
         Fact::Absent => {}
         other => return other,
@@ -32,10 +32,10 @@ pub(super) fn gather_listeners(
     socket_unit: &Fact<SocketUnit>,
     port: u16,
 ) -> Fact<Vec<Listener>> {
-    let sockets = match gather_sockets(host) {
-        Fact::Known(sockets) => sockets,
-        Fact::Absent => Vec::new(),
-        Fact::Unreadable(why) => return Fact::Unreadable(why),
+    let sockets = match &processes.sockets_in_listen {
+        Fact::Known(sockets) => sockets.as_slice(),
+        Fact::Absent => &[],
+        Fact::Unreadable(why) => return Fact::Unreadable(why.clone()),
         Fact::NotGathered => return Fact::NotGathered,
     };
     let init = gather_socket_inodes(host, 1);
@@ -46,7 +46,7 @@ pub(super) fn gather_listeners(
     };
     let mut listeners = Vec::new();
     for socket in sockets {
-        if let Some(owner) = owner(&socket, processes, &init, &is_units) {
+        if let Some(owner) = owner(socket, processes, &init, &is_units) {
             listeners.push(Listener { address: socket.address, port: socket.port, owner });
         }
     }

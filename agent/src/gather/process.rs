@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use eic_doctor_proto::{Fact, Why};
 
 use crate::facts::SshdProcess;
-use crate::parse;
+use crate::parse::{self, ListenSocket};
 
 use super::host::Host;
 
-/// sshd's listeners that run here.
+/// sshd's listeners that run here, and everybody's sockets in state LISTEN.
 pub(super) struct Processes {
     pub listeners: Fact<Vec<Listening>>,
+    pub sockets_in_listen: Fact<Vec<ListenSocket>>,
 }
 
 /// One listener and the inodes of its sockets.
@@ -27,26 +28,30 @@ pub(super) struct Listening {
 const ROOT: u32 = 0;
 
 pub(super) fn gather_processes(host: &dyn Host) -> Processes {
+    let sockets_in_listen = super::listen::gather_sockets(host);
+    Processes { listeners: gather_listeners(host, &sockets_in_listen), sockets_in_listen }
+}
+
+fn gather_listeners(host: &dyn Host, sockets_in_listen: &Fact<Vec<ListenSocket>>) -> Fact<Vec<Listening>> {
     let names = match host.list("/proc") {
         Fact::Known(names) => names,
-        Fact::Absent => return Processes { listeners: Fact::unreadable("/proc is not mounted") },
-        Fact::Unreadable(why) => return Processes { listeners: Fact::Unreadable(why) },
-        Fact::NotGathered => return Processes { listeners: Fact::NotGathered },
+        Fact::Absent => return Fact::unreadable("/proc is not mounted"),
+        Fact::Unreadable(why) => return Fact::Unreadable(why),
+        Fact::NotGathered => return Fact::NotGathered,
     };
-    let sockets_in_listen = super::listen::gather_sockets(host);
     let mut listeners: Vec<Listening> = Vec::new();
     for pid in names.iter().filter_map(|name| name.parse::<u32>().ok()) {
         let Some(mut found) = gather_listener(host, pid) else { continue };
-        if let (Fact::Known(inodes), Fact::Known(sockets)) = (&found.sockets, &sockets_in_listen) {
+        if let (Fact::Known(inodes), Fact::Known(sockets)) = (&found.sockets, sockets_in_listen) {
             found.ports = sockets.iter().filter(|s| inodes.contains(&s.inode)).map(|s| s.port).collect();
         }
         listeners.push(found);
     }
     // With hidepid others' processes are invisible, and then seeing no sshd means nothing (proc(5)).
     if listeners.is_empty() && !names.iter().any(|name| name == "1") && !names.is_empty() {
-        return Processes { listeners: Fact::unreadable("other users' processes are hidden (`hidepid`): needs root") };
+        return Fact::unreadable("other users' processes are hidden (`hidepid`): needs root");
     }
-    Processes { listeners: Fact::Known(listeners) }
+    Fact::Known(listeners)
 }
 
 impl Processes {

@@ -11,6 +11,7 @@ use eic_doctor_proto::{Fact, OsUser};
 use nix::fcntl::OFlag;
 
 use crate::facts::{FileState, FileType, ImdsView};
+use crate::parse;
 
 use super::host::{Host, Ran, Run, Viewer};
 use super::{as_user, imds, run};
@@ -21,6 +22,10 @@ const PARAGRAPH_LIMIT: usize = 64 * 1024;
 /// dpkg's status file has 1 to 10 MB.
 const PARAGRAPH_FILE_LIMIT: u64 = 64 * 1024 * 1024;
 const NAMES_LIMIT: usize = 100_000;
+/// What the kernel hands out of a generated file at once, at the least.
+const PAGE: usize = 4096;
+/// No line of `/proc/net/tcp` or `tcp6` is longer.
+const LINE: usize = 512;
 
 pub struct RealHost {
     until: Instant,
@@ -80,6 +85,10 @@ impl Host for RealHost {
             // Only a paragraph that is not there is absent; without the file nobody knows.
             Err(error) => Fact::unreadable(run::reason(&error)),
         }
+    }
+
+    fn listening(&self, path: &str) -> Fact<Vec<u8>> {
+        fact(listening(path))
     }
 
     fn list(&self, folder: &str) -> Fact<Vec<String>> {
@@ -189,6 +198,26 @@ fn paragraph(path: &str, first_line: &str) -> io::Result<Option<Vec<u8>>> {
     Ok(paragraph)
 }
 
+/// The kernel lists the sockets in state LISTEN first (`tcp_ipv4.c`), a page at a read or so; each further read, the one at the end
+/// too, walks through its table of all connections again, which is large where the memory is.
+fn listening(path: &str) -> io::Result<Vec<u8>> {
+    let mut file = open(path)?;
+    let mut bytes = Vec::new();
+    let mut page = [0; PAGE];
+    let mut looked_at = 0;
+    while bytes.len() as u64 <= FILE_LIMIT {
+        let read = file.read(&mut page)?;
+        bytes.extend_from_slice(page.get(..read).unwrap_or_default());
+        let whole_lines = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        let lines = bytes.get(looked_at..whole_lines).unwrap_or_default();
+        if read < PAGE - LINE || parse::is_past_listening(lines) {
+            return Ok(bytes);
+        }
+        looked_at = whole_lines;
+    }
+    Err(io::Error::other(format!("more than {FILE_LIMIT} bytes of sockets in state LISTEN")))
+}
+
 fn fact<T>(looked: io::Result<T>) -> Fact<T> {
     match looked {
         Ok(found) => Fact::Known(found),
@@ -225,6 +254,28 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         file.as_file().set_len(FILE_LIMIT + 1).unwrap();
         assert_eq!(host().read(file.path().to_str().unwrap()), Fact::unreadable("larger than 1048576 bytes"));
+    }
+
+    #[test]
+    fn of_many_sockets_only_those_in_state_listen_are_read() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let line = |state: &str| {
+            format!("   0: 00000000:0016 00000000:0000 {state} 00000000:00000000 00:00000000 00000000 0 0 7 1 0 1\n")
+        };
+        let text =
+            format!("  sl  local_address rem_address   st\n{}{}", line("0A").repeat(3), line("01").repeat(100_000));
+        fs::write(file.path(), text).unwrap();
+        let Fact::Known(bytes) = host().listening(file.path().to_str().unwrap()) else { panic!("not read") };
+        assert_eq!(parse::parse_net_tcp(&bytes).value.len(), 3);
+        assert!(bytes.len() <= PAGE);
+    }
+
+    #[test]
+    fn a_listening_socket_of_this_very_process_is_among_the_kernels() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let Fact::Known(bytes) = host().listening("/proc/net/tcp") else { panic!("not read") };
+        let port = listener.local_addr().unwrap().port();
+        assert!(parse::parse_net_tcp(&bytes).value.iter().any(|socket| socket.port == port));
     }
 
     #[test]

@@ -95,6 +95,10 @@ impl Host for Recorded {
         }
     }
 
+    fn listening(&self, path: &str) -> Fact<Vec<u8>> {
+        self.read(path)
+    }
+
     fn list(&self, folder: &str) -> Fact<Vec<String>> {
         self.lines("list", folder)
     }

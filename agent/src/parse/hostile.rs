@@ -85,6 +85,7 @@ fn no_parser_panics_on_any_bytes() {
         let _ = parse_sshd_arguments(&line.value);
         let _ = parse_exec_start(&shown);
         let _ = parse_socket_inode(&shown);
+        let _ = is_past_listening(&bytes);
         let _ = parse_sections(&bytes);
         let _ = parse_sections(&[b"@probe\t1\n", bytes.as_slice()].concat());
         for leftovers in [

@@ -26,7 +26,7 @@ mod hostile;
 pub use command_line::{CommandLine, parse_command_line, parse_sshd_arguments};
 pub use dpkg::parse_dpkg_status;
 pub use fd::parse_socket_inode;
-pub use net_tcp::{ListenSocket, parse_net_tcp};
+pub use net_tcp::{ListenSocket, is_past_listening, parse_net_tcp};
 pub use os_release::parse_os_release;
 pub use passwd::{parse_nsswitch_passwd, parse_passwd};
 pub use proc_status::{ProcStatus, parse_proc_status};

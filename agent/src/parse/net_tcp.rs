@@ -41,6 +41,12 @@ pub fn parse_net_tcp(bytes: &[u8]) -> Parsed<Vec<ListenSocket>> {
     parsed
 }
 
+/// A socket in another state stands among these lines. The kernel lists those in state LISTEN first.
+pub fn is_past_listening(bytes: &[u8]) -> bool {
+    let state = |line: &str| line.split_whitespace().nth(3).map(str::to_owned);
+    text(bytes).lines().filter(|line| !line.contains("local_address")).filter_map(state).any(|state| state != LISTEN)
+}
+
 /// The kernel prints each 32-bit word of the address, which it holds in network order, as a number of the machine's own order. We are on the
 /// machine that printed it, or (a recorded answer) on another little-endian one, as every EC2 instance type is.
 fn parse_address(hex: &str) -> Option<IpAddr> {

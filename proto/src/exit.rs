@@ -1,5 +1,6 @@
 //! Exit codes: a documented contract of both binaries.
 
+use crate::path::PathAnswer;
 use crate::report::Report;
 use crate::status::Status;
 
@@ -39,7 +40,8 @@ impl Exit {
         let failed = counts.fail > 0 || (fail_on == FailOn::Warn && counts.warn > 0);
         let checked = counts.ok + counts.warn + counts.fail > 0;
         // What the user left out on purpose makes `connectable` unknown, but is no reason for a pipeline to stop.
-        let unknown = report.results.iter().any(|result| result.required && result.status == Status::Unknown);
+        let unknown = report.results.iter().any(|result| result.required && result.status == Status::Unknown)
+            || report.path.as_ref().is_some_and(|path| path.answer == PathAnswer::Partial);
         match () {
             () if failed => Self::Failed,
             () if !checked => Self::NothingChecked,

@@ -196,7 +196,7 @@ fn answer(report: &Report, style: Style) -> String {
         }
         Connectable::Unknown => match report.results.iter().filter(missing).count() {
             0 if report.path.as_ref().is_some_and(|path| path.answer == PathAnswer::Partial) => {
-                format!("{begin}. The network lets a part of the source in")
+                format!("{begin}. The network lets only a part through")
             }
             0 => format!("{begin}. Nothing was checked"),
             1 => format!("{begin}. One answer that a connection needs is missing"),

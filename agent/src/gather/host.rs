@@ -37,11 +37,31 @@ pub trait Host: Sync {
 
     fn file_state(&self, path: &str) -> FileState;
 
+    /// Whether a regular file holds these bytes, without holding the whole file. For programs: the names of their libraries stand in them.
+    fn contains(&self, path: &str, bytes: &str) -> Fact<bool>;
+
+    /// One of the kernel's tables through netlink: its messages, one after the other, without the one that ends them. Absent when this
+    /// kernel has no such table. Asks and changes nothing.
+    fn netlink(&self, table: NetlinkTable) -> Fact<Vec<u8>>;
+
     /// Runs a program to its end; absent when there is no such program.
     fn run(&self, run: &Run) -> Fact<Ran>;
 
     /// The requests of the keys command in their order.
     fn imds(&self, viewer: &Viewer<'_>, os_user: &OsUser) -> ImdsView;
+}
+
+/// A table that only netlink(7) tells, and no file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NetlinkTable {
+    /// The instance's own IPv4 addresses.
+    Addresses,
+    /// Routing rules of both families.
+    Rules,
+    /// Routes of both families, of all routing tables.
+    Routes,
+    /// The chains of nf_tables.
+    PacketFilterChains,
 }
 
 /// A program to run.

@@ -23,6 +23,8 @@ mod as_user;
 #[cfg(feature = "host")]
 mod imds;
 #[cfg(feature = "host")]
+mod netlink;
+#[cfg(feature = "host")]
 mod real;
 #[cfg(feature = "host")]
 mod run;
@@ -36,7 +38,7 @@ use crate::parse;
 
 #[cfg(feature = "host")]
 pub use as_user::{IMDS_VIEW_COMMAND, print_imds_view};
-pub use host::{Host, Ran, Run, Viewer};
+pub use host::{Host, NetlinkTable, Ran, Run, Viewer};
 #[cfg(feature = "host")]
 pub use real::RealHost;
 pub use recorded::Recorded;

@@ -13,8 +13,8 @@ use nix::fcntl::OFlag;
 use crate::facts::{FileState, FileType, ImdsView};
 use crate::parse;
 
-use super::host::{Host, Ran, Run, Viewer};
-use super::{as_user, imds, run};
+use super::host::{Host, NetlinkTable, Ran, Run, Viewer};
+use super::{as_user, imds, netlink, run};
 
 const FILE_LIMIT: u64 = 1024 * 1024;
 /// A package's paragraph is some 2 kB.
@@ -26,6 +26,9 @@ const NAMES_LIMIT: usize = 100_000;
 const PAGE: usize = 4096;
 /// No line of `/proc/net/tcp` or `tcp6` is longer.
 const LINE: usize = 512;
+/// sshd has 1 to 2 MB.
+const PROGRAM_LIMIT: u64 = 16 * 1024 * 1024;
+const BLOCK: u64 = 64 * 1024;
 
 pub struct RealHost {
     until: Instant,
@@ -137,6 +140,17 @@ impl Host for RealHost {
         }
     }
 
+    fn contains(&self, path: &str, bytes: &str) -> Fact<bool> {
+        fact(contains(path, bytes.as_bytes()))
+    }
+
+    fn netlink(&self, table: NetlinkTable) -> Fact<Vec<u8>> {
+        match self.time_for(netlink::TIMEOUT) {
+            Ok(_) => netlink::table(table),
+            Err(late) => late,
+        }
+    }
+
     fn run(&self, wanted: &Run) -> Fact<Ran> {
         let timeout = match self.time_for(wanted.timeout) {
             Ok(timeout) => timeout,
@@ -218,6 +232,28 @@ fn listening(path: &str) -> io::Result<Vec<u8>> {
     Err(io::Error::other(format!("more than {FILE_LIMIT} bytes of sockets in state LISTEN")))
 }
 
+/// Block by block, each with the end of the one before it.
+fn contains(path: &str, bytes: &[u8]) -> io::Result<bool> {
+    let mut file = open(path)?.take(PROGRAM_LIMIT);
+    let mut block = Vec::new();
+    loop {
+        let kept = block.len().min(bytes.len());
+        block.drain(..block.len() - kept);
+        if file.by_ref().take(BLOCK).read_to_end(&mut block)? == 0 {
+            return Ok(false);
+        }
+        // A search for the first byte alone is many times faster than one for all of them at each place.
+        let mut rest = block.as_slice();
+        while let Some(at) = rest.iter().position(|byte| Some(byte) == bytes.first()) {
+            rest = rest.get(at..).unwrap_or_default();
+            if rest.starts_with(bytes) {
+                return Ok(true);
+            }
+            rest = rest.get(1..).unwrap_or_default();
+        }
+    }
+}
+
 fn fact<T>(looked: io::Result<T>) -> Fact<T> {
     match looked {
         Ok(found) => Fact::Known(found),
@@ -294,6 +330,18 @@ mod tests {
         assert_eq!((state.state, state.target), (Fact::Absent, Fact::Known("nowhere".into())));
         // A file where a folder should be.
         assert_eq!(host().file_state(&at("program/below")).state, Fact::Absent);
+    }
+
+    #[test]
+    fn bytes_are_found_also_where_two_blocks_meet() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let path = file.path().to_str().unwrap();
+        for before in [0, BLOCK - 3, 2 * BLOCK - 1] {
+            fs::write(path, [vec![b'l'; before as usize], b"libwrap.so.0".to_vec()].concat()).unwrap();
+            assert_eq!(host().contains(path, "libwrap.so"), Fact::Known(true), "{before}");
+        }
+        assert_eq!(host().contains(path, "libpam.so"), Fact::Known(false));
+        assert_eq!(host().contains("/nowhere", "x"), Fact::Absent);
     }
 
     #[test]

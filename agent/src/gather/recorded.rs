@@ -7,7 +7,7 @@ use eic_doctor_proto::{Fact, OsUser, Untrusted};
 use crate::facts::{FileState, FileType, ImdsAnswer, ImdsView};
 use crate::parse::{self, Section, SectionsError};
 
-use super::host::{Host, Ran, Run, Viewer};
+use super::host::{Host, NetlinkTable, Ran, Run, Viewer};
 
 /// A machine of which only a recording is at hand. What was not recorded is *not gathered*.
 #[derive(Debug)]
@@ -150,6 +150,15 @@ impl Host for Recorded {
             gid: number(fields.as_ref().map(|(_, _, gid)| *gid)),
             target,
         }
+    }
+
+    fn contains(&self, path: &str, bytes: &str) -> Fact<bool> {
+        self.section("contains", &format!("{path} {bytes}")).map(|section| section.detail == "yes")
+    }
+
+    /// A shell cannot ask the kernel so; what `ip` and `nft` print stands for it.
+    fn netlink(&self, _table: NetlinkTable) -> Fact<Vec<u8>> {
+        Fact::NotGathered
     }
 
     fn run(&self, run: &Run) -> Fact<Ran> {

@@ -39,7 +39,11 @@ PARTITIONS = {
 
 @dataclass
 class Service:
-    """What the server answers from. `settings` is MachineSpec's fields, and `clock_offset` in seconds."""
+    """What the server answers from.
+
+    `settings` is MachineSpec's fields, and what a test may make of the service: `clock_offset` in seconds, `delay_ms`
+    before each answer, `statuses` to answer with by path below the version.
+    """
 
     settings: dict[str, Any]
     authority: signer.Authority
@@ -163,7 +167,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_PUT(self) -> None:
         ttl = self.headers.get(TOKEN_TTL_HEADER, "")
-        if self._refused():
+        if self._refused() or self._disturbed():
             return
         if self.headers.get("X-Forwarded-For") is not None:
             # A request that came through a proxy gets no token, whoever asks.
@@ -177,7 +181,7 @@ class Handler(BaseHTTPRequestHandler):
             self._answer(200, self.service.issue_token(int(ttl)).encode(), {TOKEN_TTL_HEADER: ttl})
 
     def do_GET(self) -> None:
-        if self._refused():
+        if self._refused() or self._disturbed():
             return
         # The connection may have carried a token before.
         self._limit_hops(64)
@@ -198,6 +202,13 @@ class Handler(BaseHTTPRequestHandler):
             return False
         self._answer(403, b"")
         return True
+
+    def _disturbed(self) -> bool:
+        time.sleep(self.service.settings.get("delay_ms", 0) / 1000)
+        status = self.service.settings.get("statuses", {}).get(_split(self.path)[1])
+        if status is not None:
+            self._answer(status, b"")
+        return status is not None
 
     def _limit_hops(self, hops: int) -> None:
         """A token's answer leaves with the hop limit as its TTL, so a router in the instance may eat it."""

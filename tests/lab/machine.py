@@ -126,8 +126,8 @@ class Machine:
         return _run(enter + argv, stdin, timeout)
 
     def update_imds(self, **changes: Any) -> None:
-        """Changes what the metadata service says: fields of MachineSpec, or `clock_offset` in seconds."""
-        known = {field.name for field in dataclasses.fields(MachineSpec)} | {"clock_offset"}
+        """Changes what the metadata service says: fields of MachineSpec, or `imds.Service`'s further settings."""
+        known = {field.name for field in dataclasses.fields(MachineSpec)} | {"clock_offset", "delay_ms", "statuses"}
         if unknown := changes.keys() - known:
             raise ValueError(f"the metadata service has no {', '.join(sorted(unknown))}")
         self._imds_server().ask(op="set", settings=changes)

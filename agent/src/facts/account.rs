@@ -10,6 +10,9 @@ pub struct AccountFacts {
     pub os_user: Fact<Account>,
     /// The user of `AuthorizedKeysCommandUser` (`ec2-instance-connect` where none is configured).
     pub keys_user: Fact<Account>,
+    /// Who besides root (uid 0) has root's group (gid 0) as primary or supplementary group, by `/etc/passwd` and `/etc/group`. Debian's sshd
+    /// takes a group-writable keys command only where nobody does.
+    pub root_group_members: Fact<Vec<Untrusted>>,
 }
 
 /// A line of `passwd(5)` without the password.

@@ -16,6 +16,8 @@ use super::host::{Host, Run};
 const USUAL_KEYS_USER: &str = "ec2-instance-connect";
 /// A directory that needs longer to answer makes logins fail too.
 const GETENT_TIMEOUT: Duration = Duration::from_secs(2);
+/// Members of root's group that are kept; one is one too many.
+const MEMBERS: usize = 16;
 
 pub(super) fn gather_os_user(host: &dyn Host, os_user: &OsUser) -> Fact<Account> {
     gather_account(host, "getent-os-user", os_user.as_str())
@@ -39,6 +41,27 @@ pub(super) fn keys_user_name(effective: &Fact<EffectiveConfig>, process: &Fact<S
         .filter(|name| !name.is_empty() && *name != "none")
         .unwrap_or(USUAL_KEYS_USER)
         .to_owned()
+}
+
+/// Debian's sshd walks through all accounts; a directory service as a rule lists none, so the files tell.
+pub(super) fn gather_root_group_members(host: &dyn Host) -> Fact<Vec<Untrusted>> {
+    let accounts = match host.read("/etc/passwd").map(|bytes| parse::parse_passwd(&bytes).value) {
+        Fact::Known(accounts) => accounts,
+        Fact::Absent => return Fact::Absent,
+        Fact::Unreadable(why) => return Fact::Unreadable(why),
+        Fact::NotGathered => return Fact::NotGathered,
+    };
+    host.read("/etc/group").map(|bytes| {
+        let primary = accounts.into_iter().filter(|account| account.gid == 0 && account.uid != 0);
+        let groups = parse::parse_group(&bytes).value;
+        // getgrgid(3) answers with the first line of a number.
+        let group = groups.into_iter().find(|group| group.gid == 0);
+        let supplementary = group.into_iter().flat_map(|group| group.members).filter(|member| member.raw() != "root");
+        let mut members: Vec<Untrusted> = primary.map(|account| account.name).chain(supplementary).collect();
+        members.dedup();
+        members.truncate(MEMBERS);
+        members
+    })
 }
 
 fn gather_account(host: &dyn Host, recording: &'static str, name: &str) -> Fact<Account> {

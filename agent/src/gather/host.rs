@@ -14,6 +14,9 @@ pub trait Host: Sync {
     /// The effective user id of whoever looks.
     fn uid(&self) -> Fact<u32>;
 
+    /// Seconds since 1970-01-01 by this machine's own clock.
+    fn now(&self) -> Fact<u64>;
+
     /// `uname -m`.
     fn machine(&self) -> Fact<String>;
 

@@ -68,7 +68,11 @@ pub fn gather(host: &dyn Host, attempt: &Attempt) -> OsFacts {
             gathered_by: Fact::Known(host.gathered_by()),
             uid: host.uid(),
             keys_command: package::gather_keys_command(host, &effective),
-            account: AccountFacts { os_user: account::gather_os_user(host, &attempt.os_user), keys_user },
+            account: AccountFacts {
+                os_user: account::gather_os_user(host, &attempt.os_user),
+                keys_user,
+                root_group_members: account::gather_root_group_members(host),
+            },
             sshd: SshdFacts {
                 listeners: listen::gather_listeners(host, &seen, &socket, attempt.port),
                 version: sshd::gather_version(host, &process),

@@ -5,7 +5,7 @@ use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use eic_doctor_proto::{Fact, OsUser};
 use nix::fcntl::OFlag;
@@ -68,6 +68,13 @@ impl Host for RealHost {
 
     fn uid(&self) -> Fact<u32> {
         Fact::Known(nix::unistd::geteuid().as_raw())
+    }
+
+    fn now(&self) -> Fact<u64> {
+        match SystemTime::now().duration_since(SystemTime::UNIX_EPOCH) {
+            Ok(time) => Fact::Known(time.as_secs()),
+            Err(_) => Fact::unreadable("the clock stands before 1970"),
+        }
     }
 
     fn machine(&self) -> Fact<String> {

@@ -1,6 +1,7 @@
 //! The raw bytes that the probe script shipped, looked at as if they were the machine.
 
 use std::collections::HashMap;
+use std::str::FromStr;
 
 use eic_doctor_proto::{Fact, OsUser, Untrusted};
 
@@ -44,6 +45,16 @@ impl Recorded {
         }
     }
 
+    fn number<N: FromStr>(&self, name: &str, otherwise: &str) -> Fact<N> {
+        match self.section("value", name).map(|section| section.detail.parse()) {
+            Fact::Known(Ok(number)) => Fact::Known(number),
+            Fact::Known(Err(_)) => Fact::unreadable(otherwise),
+            Fact::Absent => Fact::Absent,
+            Fact::Unreadable(why) => Fact::Unreadable(why),
+            Fact::NotGathered => Fact::NotGathered,
+        }
+    }
+
     fn lines(&self, kind: &str, name: &str) -> Fact<Vec<String>> {
         self.section(kind, name).map(|section| {
             let text = String::from_utf8_lossy(&section.body).into_owned();
@@ -68,13 +79,11 @@ impl Host for Recorded {
     }
 
     fn uid(&self) -> Fact<u32> {
-        match self.section("value", "uid").map(|section| section.detail.parse()) {
-            Fact::Known(Ok(uid)) => Fact::Known(uid),
-            Fact::Known(Err(_)) => Fact::unreadable("`id -u` printed no number"),
-            Fact::Absent => Fact::Absent,
-            Fact::Unreadable(why) => Fact::Unreadable(why),
-            Fact::NotGathered => Fact::NotGathered,
-        }
+        self.number("uid", "`id -u` printed no number")
+    }
+
+    fn now(&self) -> Fact<u64> {
+        self.number("now", "`date` printed no number")
     }
 
     fn machine(&self) -> Fact<String> {

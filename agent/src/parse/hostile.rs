@@ -90,6 +90,7 @@ fn no_parser_panics_on_any_bytes() {
         let _ = parse_sections(&[b"@probe\t1\n", bytes.as_slice()].concat());
         for leftovers in [
             parse_dpkg_status(&bytes).not_understood,
+            parse_group(&bytes).not_understood,
             parse_net_tcp(&bytes).not_understood,
             parse_nsswitch_passwd(&bytes).not_understood,
             parse_os_release(&bytes).not_understood,

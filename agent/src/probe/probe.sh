@@ -110,8 +110,10 @@ without_comments() { sed '/^[[:space:]]*[#;]/d'; }
 
 package_paragraph() { sed -n '/^Package: ec2-instance-connect$/,/^$/p'; }
 
-# Our two accounts alone.
-account_lines() { grep -F -e "$eic_os_user:" -e "$keys_user:"; }
+# Our two accounts, and who has root's group. A password that stands here becomes a word.
+account_lines() {
+  grep -e "^$eic_os_user:" -e "^$keys_user:" -e '^[^:]*:[^:]*:[^:]*:0:' | sed -e '/^[^:]*:x:/b' -e 's/^\([^:]*:[!*]*\)[^:!*][^:]*:/\1hash:/'
+}
 
 # The sockets of a process that are in state LISTEN: ship_sockets PID
 ship_sockets() {

@@ -163,6 +163,7 @@ fn on_every_instance(os_user: &str) -> OsFacts {
         account: AccountFacts {
             os_user: account(os_user, 1000, &format!("/home/{os_user}"), "/bin/bash"),
             keys_user: account(KEYS_USER, KEYS_USER_ID, "/nonexistent", "/usr/sbin/nologin"),
+            ..AccountFacts::default()
         },
         imds: ImdsFacts { as_root: view(), as_keys_user: view() },
         ..OsFacts::default()

@@ -23,7 +23,7 @@ pub use imds::{ImdsAnswer, ImdsFacts, ImdsView};
 pub use log::LogFacts;
 pub use network::NetworkFacts;
 pub use package::{FileState, FileType, KeysCommandFacts, Package, PackageFacts, PackageManager};
-pub use resources::ResourcesFacts;
+pub use resources::{FileSystem, Load, Memory, ResourcesFacts, Space, TasksLimit};
 pub use security::SecurityFacts;
 pub use sshd::{
     ConfiguredLine, DropIn, EffectiveConfig, Listener, SocketUnit, SshdFacts, SshdOption, SshdProcess, Unit,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use eic_doctor_proto::{Fact, OsUser};
 
-use crate::facts::{Account, FileState, ImdsView};
+use crate::facts::{Account, FileState, ImdsView, Space};
 
 /// A machine to look at. Nothing here writes, and nothing runs a shell.
 pub trait Host: Sync {
@@ -46,6 +46,9 @@ pub trait Host: Sync {
     /// One of the kernel's tables through netlink: its messages, one after the other, without the one that ends them. Absent when this
     /// kernel has no such table. Asks and changes nothing.
     fn netlink(&self, table: NetlinkTable) -> Fact<Vec<u8>>;
+
+    /// The room on the file system that holds a path; absent on one that is read-only, which has none to speak of.
+    fn space(&self, path: &str) -> Fact<Space>;
 
     /// Runs a program to its end; absent when there is no such program.
     fn run(&self, run: &Run) -> Fact<Ran>;

@@ -57,6 +57,7 @@ pub fn gather(host: &dyn Host, attempt: &Attempt) -> OsFacts {
         let seen = process::gather_processes(host);
         let (unit, socket) = systemd::gather_units(host);
         let process = seen.listener(attempt.port);
+        let resources = resources::gather_resources(host, &process);
         let effective = sshd::gather_effective(host, attempt, &process, &unit, &socket);
         let keys_user = account::gather_keys_user(host, &account::keys_user_name(&effective, &process));
         // From here on everything that the keys user's view hangs on is known.
@@ -86,7 +87,8 @@ pub fn gather(host: &dyn Host, attempt: &Attempt) -> OsFacts {
             security: security::gather_security(host),
             firewall: firewall::gather_firewall(host),
             network: network::gather_network(host),
-            resources: resources::gather_resources(host),
+
+            resources,
             log: log::gather_log(host),
             system,
             ..OsFacts::default()

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use eic_doctor_proto::{Fact, OsUser};
 use nix::fcntl::OFlag;
+use nix::sys::statvfs::{FsFlags, statvfs};
 
-use crate::facts::{FileState, FileType, ImdsView};
+use crate::facts::{FileState, FileType, ImdsView, Space};
 use crate::parse;
 
 use super::host::{Host, NetlinkTable, Ran, Run, Viewer};
@@ -156,6 +157,22 @@ impl Host for RealHost {
             Ok(_) => netlink::table(table),
             Err(late) => late,
         }
+    }
+
+    fn space(&self, path: &str) -> Fact<Space> {
+        let found = match statvfs(path) {
+            Ok(found) if found.flags().contains(FsFlags::ST_RDONLY) => return Fact::Absent,
+            found => found,
+        };
+        fact(found.map_err(io::Error::from).map(|found| {
+            let bytes = |blocks: u64| blocks.saturating_mul(found.fragment_size());
+            Space {
+                size: bytes(found.blocks()),
+                available: bytes(found.blocks_available()),
+                inodes: found.files(),
+                free_inodes: found.files_available(),
+            }
+        }))
     }
 
     fn run(&self, wanted: &Run) -> Fact<Ran> {

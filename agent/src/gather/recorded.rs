@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use eic_doctor_proto::{Fact, OsUser, Untrusted};
 
-use crate::facts::{FileState, FileType, ImdsAnswer, ImdsView};
+use crate::facts::{FileState, FileType, ImdsAnswer, ImdsView, Space};
 use crate::parse::{self, Section, SectionsError};
 
 use super::host::{Host, NetlinkTable, Ran, Run, Viewer};
@@ -168,6 +168,24 @@ impl Host for Recorded {
     /// A shell cannot ask the kernel so; what `ip` and `nft` print stands for it.
     fn netlink(&self, _table: NetlinkTable) -> Fact<Vec<u8>> {
         Fact::NotGathered
+    }
+
+    fn space(&self, path: &str) -> Fact<Space> {
+        // `4096 2033152 1500000 524288 400000`: size of a block, blocks, those available, inodes, those free.
+        let space = self.section("space", path).map(|section| {
+            let numbers: Vec<u64> =
+                section.detail.split_whitespace().filter_map(|number| number.parse().ok()).collect();
+            let [block, blocks, available, inodes, free_inodes] = <[u64; 5]>::try_from(numbers).ok()?;
+            let bytes = |blocks: u64| blocks.saturating_mul(block);
+            Some(Space { size: bytes(blocks), available: bytes(available), inodes, free_inodes })
+        });
+        match space {
+            Fact::Known(Some(space)) => Fact::Known(space),
+            Fact::Known(None) => Fact::unreadable("`stat -f` printed something else"),
+            Fact::Absent => Fact::Absent,
+            Fact::Unreadable(why) => Fact::Unreadable(why),
+            Fact::NotGathered => Fact::NotGathered,
+        }
     }
 
     fn run(&self, run: &Run) -> Fact<Ran> {

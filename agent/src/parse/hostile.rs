@@ -59,6 +59,10 @@ impl Generator {
             "\u{202e}",
             "\u{1b}[31m",
             "99999999999999999999",
+            "some avg10=",
+            "MemTotal:",
+            "oom_kill ",
+            "0::/",
             "-1",
         ];
         let mut bytes = Vec::new();
@@ -92,15 +96,21 @@ fn no_parser_panics_on_any_bytes() {
             parse_dpkg_status(&bytes).not_understood,
             parse_group(&bytes).not_understood,
             parse_net_tcp(&bytes).not_understood,
+            parse_loadavg(&bytes).not_understood,
+            parse_meminfo(&bytes).not_understood,
             parse_nsswitch_passwd(&bytes).not_understood,
+            parse_oom_kills(&bytes).not_understood,
             parse_os_release(&bytes).not_understood,
             parse_passwd(&bytes).not_understood,
+            parse_pressure(&bytes, "some").not_understood,
             parse_proc_status(&bytes).not_understood,
+            parse_processors(&bytes).not_understood,
             parse_rpm_query(&bytes).not_understood,
             parse_sshd_config(&bytes).not_understood,
             parse_sshd_t(&bytes).not_understood,
             parse_sshd_version(&bytes).not_understood,
             parse_systemctl_show(&bytes).not_understood,
+            parse_task_groups(&bytes).not_understood,
             parse_unit(&bytes).not_understood,
         ] {
             assert!(leftovers.len() <= LINES_KEPT);

@@ -12,6 +12,7 @@ mod net_tcp;
 mod os_release;
 mod passwd;
 mod proc_status;
+mod resources;
 mod rpm;
 mod sections;
 mod sshd_config;
@@ -32,6 +33,9 @@ pub use net_tcp::{ListenSocket, is_past_listening, parse_net_tcp};
 pub use os_release::parse_os_release;
 pub use passwd::{parse_nsswitch_passwd, parse_passwd};
 pub use proc_status::{ProcStatus, parse_proc_status};
+pub use resources::{
+    parse_loadavg, parse_meminfo, parse_oom_kills, parse_pressure, parse_processors, parse_task_groups,
+};
 pub use rpm::{RPM_QUERY_FORMAT, parse_rpm_query};
 pub use sections::{PROBE_VERSION, Section, SectionsError, parse_sections};
 pub use sshd_config::{ConfigLine, parse_sshd_config};

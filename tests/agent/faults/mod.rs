@@ -9,6 +9,7 @@ mod account;
 mod firewall;
 mod log;
 mod network;
+mod resources;
 mod security;
 mod sshd;
 mod trust;
@@ -45,12 +46,13 @@ const WITHOUT_SSHD: &[&str] = &[
 ];
 
 /// The name of each area, and its faults.
-pub const AREAS: [(&str, &[Fault]); 8] = [
+pub const AREAS: [(&str, &[Fault]); 9] = [
     ("first", FIRST),
     ("account", account::FAULTS),
     ("firewall", firewall::FAULTS),
     ("log", log::FAULTS),
     ("network", network::FAULTS),
+    ("resources", resources::FAULTS),
     ("security", security::FAULTS),
     ("sshd", sshd::FAULTS),
     ("trust", trust::FAULTS),

@@ -52,6 +52,7 @@ fn each_refused_call_alone_costs_its_own_answer_only() {
         ("ec2:DescribeNetworkAcls", "aws.network.network-acl-ingress"),
         ("ec2:DescribeRouteTables", "aws.network.route"),
         ("ec2:DescribeInternetGateways", "aws.network.internet-gateway"),
+        ("ec2:DescribeVpcBlockPublicAccessOptions", "aws.network.block-public-access"),
         ("iam:SimulatePrincipalPolicy", "aws.iam.send-ssh-public-key"),
         ("ec2:DescribeInstanceStatus", "aws.instance.status-checks"),
         ("ssm:DescribeInstanceInformation", "aws.ssm.managed-node"),

@@ -27,9 +27,10 @@ pub use instance::{
     SecurityGroupIdentifier, StatusDetail, StatusSummary, Tag,
 };
 pub use network::{
-    AssociationState, InternetGateway, InternetGatewayAttachment, IpPermission, IpRange, Ipv6CidrBlockAssociation,
-    Ipv6Range, ManagedPrefixList, NetworkAcl, NetworkAclAssociation, NetworkAclEntry, PortRange, PrefixListEntry,
-    PrefixListId, Route, RouteTable, RouteTableAssociation, SecurityGroup, Subnet, UserIdGroupPair,
+    AssociationState, BlockPublicAccessExclusion, BlockPublicAccessOptions, InternetGateway, InternetGatewayAttachment,
+    IpPermission, IpRange, Ipv6CidrBlockAssociation, Ipv6Range, ManagedPrefixList, NetworkAcl, NetworkAclAssociation,
+    NetworkAclEntry, PortRange, PrefixListEntry, PrefixListId, Route, RouteTable, RouteTableAssociation, SecurityGroup,
+    Subnet, UserIdGroupPair,
 };
 pub use region::{AvailabilityZone, Region};
 pub use ssm::InstanceInformation;
@@ -69,6 +70,10 @@ pub struct AwsFacts {
     pub route_tables: Fact<Vec<RouteTable>>,
     /// `ec2:DescribeInternetGateways` attached to the instance's VPC or named by its routes.
     pub internet_gateways: Fact<Vec<InternetGateway>>,
+    /// `ec2:DescribeVpcBlockPublicAccessOptions`.
+    pub block_public_access: Fact<BlockPublicAccessOptions>,
+    /// `ec2:DescribeVpcBlockPublicAccessExclusions`; asked only where the options block something.
+    pub block_public_access_exclusions: Fact<Vec<BlockPublicAccessExclusion>>,
     /// `ec2:DescribeManagedPrefixLists`: EC2 Instance Connect's of the Region.
     pub managed_prefix_lists: Fact<Vec<ManagedPrefixList>>,
     /// `ec2:GetManagedPrefixListEntries` by prefix list id: EC2 Instance Connect's, and those that security group rules and routes name.

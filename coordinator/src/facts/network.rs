@@ -215,3 +215,32 @@ pub struct Subnet {
 pub struct Ipv6CidrBlockAssociation {
     pub ipv6_cidr_block: Option<String>,
 }
+
+/// `VpcBlockPublicAccessOptions` of `DescribeVpcBlockPublicAccessOptions`: what holds for every VPC of the account in the Region.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct BlockPublicAccessOptions {
+    pub aws_account_id: Option<String>,
+    pub aws_region: Option<String>,
+    /// `default-state`, `update-in-progress`, `update-complete`.
+    pub state: Option<String>,
+    /// `off`, `block-bidirectional`, `block-ingress`.
+    pub internet_gateway_block_mode: Option<String>,
+    /// `account`, `declarative-policy`.
+    pub managed_by: Option<String>,
+    /// `allowed`, `not-allowed`.
+    pub exclusions_allowed: Option<String>,
+}
+
+/// One element of `VpcBlockPublicAccessExclusions` of `DescribeVpcBlockPublicAccessExclusions`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct BlockPublicAccessExclusion {
+    pub exclusion_id: Option<String>,
+    /// `allow-bidirectional`, `allow-egress`.
+    pub internet_gateway_exclusion_mode: Option<String>,
+    /// Of a VPC or a subnet.
+    pub resource_arn: Option<String>,
+    /// `create-in-progress`, `create-complete`, `create-failed`, the same of `update`, `delete` and `disable`.
+    pub state: Option<String>,
+}

@@ -7,12 +7,14 @@ use eic_doctor_proto::Fact;
 use super::budget::Budget;
 use super::operations::{
     Aws, DescribeInternetGateways, DescribeManagedPrefixLists, DescribeNetworkAcls, DescribeRouteTables,
-    DescribeSecurityGroups, DescribeSubnets, GetManagedPrefixListEntries,
+    DescribeSecurityGroups, DescribeSubnets, DescribeVpcBlockPublicAccessExclusions,
+    DescribeVpcBlockPublicAccessOptions, GetManagedPrefixListEntries,
 };
 use super::refused::fact;
 use super::run::Seen;
 use crate::facts::{
-    Instance, InternetGateway, ManagedPrefixList, NetworkAcl, PrefixListEntry, RouteTable, SecurityGroup, Subnet,
+    BlockPublicAccessExclusion, BlockPublicAccessOptions, Instance, InternetGateway, ManagedPrefixList, NetworkAcl,
+    PrefixListEntry, RouteTable, SecurityGroup, Subnet,
 };
 
 pub(super) struct Network {
@@ -21,6 +23,8 @@ pub(super) struct Network {
     pub network_acls: Fact<Vec<NetworkAcl>>,
     pub route_tables: Fact<Vec<RouteTable>>,
     pub internet_gateways: Fact<Vec<InternetGateway>>,
+    pub block_public_access: Fact<BlockPublicAccessOptions>,
+    pub block_public_access_exclusions: Fact<Vec<BlockPublicAccessExclusion>>,
     pub managed_prefix_lists: Fact<Vec<ManagedPrefixList>>,
     pub prefix_list_entries: BTreeMap<String, Fact<Vec<PrefixListEntry>>>,
 }
@@ -31,10 +35,15 @@ pub(super) async fn look<A: Aws>(
     region: &str,
     instance: impl Future<Output = Seen>,
 ) -> Network {
-    let (service, around) = tokio::join!(service_lists(aws, budget, region), async {
-        let seen = instance.await;
-        around(aws, budget, &seen).await
-    });
+    let (service, around, public_access) = tokio::join!(
+        service_lists(aws, budget, region),
+        async {
+            let seen = instance.await;
+            around(aws, budget, &seen).await
+        },
+        public_access(aws, budget)
+    );
+    let (block_public_access, block_public_access_exclusions) = public_access;
     let (managed_prefix_lists, mut prefix_list_entries) = service;
     let Around { vpcs, subnets, security_groups, network_acls, route_tables, internet_gateways } = around;
     // The third round trip, only when a rule or a route names a list that nobody has asked for yet.
@@ -49,9 +58,26 @@ pub(super) async fn look<A: Aws>(
         network_acls,
         route_tables,
         internet_gateways,
+        block_public_access,
+        block_public_access_exclusions,
         managed_prefix_lists,
         prefix_list_entries,
     }
+}
+
+async fn public_access<A: Aws>(
+    aws: &A,
+    budget: &Budget,
+) -> (Fact<BlockPublicAccessOptions>, Fact<Vec<BlockPublicAccessExclusion>>) {
+    let action = <A as DescribeVpcBlockPublicAccessOptions>::ACTION;
+    let options = fact(budget.ask(action, aws.describe_vpc_block_public_access_options()).await);
+    let is_off = |options: &BlockPublicAccessOptions| options.internet_gateway_block_mode.as_deref() == Some("off");
+    if options.known().is_none_or(is_off) {
+        return (options, Fact::NotGathered);
+    }
+    let action = <A as DescribeVpcBlockPublicAccessExclusions>::ACTION;
+    let exclusions = fact(budget.ask(action, aws.describe_vpc_block_public_access_exclusions()).await);
+    (options, exclusions)
 }
 
 struct Around {

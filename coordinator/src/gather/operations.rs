@@ -2,9 +2,9 @@
 
 use super::refused::Answer;
 use crate::facts::{
-    AvailabilityZone, CallerIdentity, Image, InstanceInformation, InstanceStatus, InternetGateway, ManagedPrefixList,
-    NetworkAcl, PrefixListEntry, Region, Reservation, Role, RouteTable, SecurityGroup, Simulation, SimulationQuestion,
-    Subnet, User,
+    AvailabilityZone, BlockPublicAccessExclusion, BlockPublicAccessOptions, CallerIdentity, Image, InstanceInformation,
+    InstanceStatus, InternetGateway, ManagedPrefixList, NetworkAcl, PrefixListEntry, Region, Reservation, Role,
+    RouteTable, SecurityGroup, Simulation, SimulationQuestion, Subnet, User,
 };
 
 macro_rules! operations {
@@ -41,6 +41,8 @@ operations! {
     "ec2:DescribeRouteTables" DescribeRouteTables::describe_route_tables(vpc_ids: &[String]) -> Vec<RouteTable>;
     /// All of the Region: a route may name a gateway that is attached to nothing.
     "ec2:DescribeInternetGateways" DescribeInternetGateways::describe_internet_gateways() -> Vec<InternetGateway>;
+    "ec2:DescribeVpcBlockPublicAccessOptions" DescribeVpcBlockPublicAccessOptions::describe_vpc_block_public_access_options() -> BlockPublicAccessOptions;
+    "ec2:DescribeVpcBlockPublicAccessExclusions" DescribeVpcBlockPublicAccessExclusions::describe_vpc_block_public_access_exclusions() -> Vec<BlockPublicAccessExclusion>;
     "ec2:DescribeManagedPrefixLists" DescribeManagedPrefixLists::describe_managed_prefix_lists(names: &[String]) -> Vec<ManagedPrefixList>;
     "ec2:GetManagedPrefixListEntries" GetManagedPrefixListEntries::get_managed_prefix_list_entries(prefix_list_id: &str) -> Vec<PrefixListEntry>;
     "sts:GetCallerIdentity" GetCallerIdentity::get_caller_identity() -> CallerIdentity;

@@ -17,8 +17,9 @@ use eic_doctor_proto::{Fact, visible};
 use crate::facts::{AwsFacts, Facts, Instance, Role, Simulation, User};
 use files::{Folder, is_prefix_list_id, write};
 use listing::{
-    AvailabilityZones, Entries, Images, InstanceInformationList, InstanceStatuses, InternetGateways,
-    ManagedPrefixLists, NetworkAcls, Regions, Reservations, RouteTables, SecurityGroups, Subnets,
+    AvailabilityZones, BlockPublicAccessExclusions, Entries, Images, InstanceInformationList, InstanceStatuses,
+    InternetGateways, ManagedPrefixLists, NetworkAcls, PublicAccessOptions, Regions, Reservations, RouteTables,
+    SecurityGroups, Subnets,
 };
 
 pub use files::WorldFile;
@@ -68,6 +69,11 @@ pub fn read_world(folder: &Path, instance_id: Option<&str>) -> Result<Facts, Wor
         network_acls: folder.list::<NetworkAcls>("ec2-describe-network-acls")?,
         route_tables: folder.list::<RouteTables>("ec2-describe-route-tables")?,
         internet_gateways: folder.list::<InternetGateways>("ec2-describe-internet-gateways")?,
+        block_public_access: folder
+            .call::<PublicAccessOptions>("ec2-describe-vpc-block-public-access-options")?
+            .map(|answer| answer.vpc_block_public_access_options),
+        block_public_access_exclusions: folder
+            .list::<BlockPublicAccessExclusions>("ec2-describe-vpc-block-public-access-exclusions")?,
         managed_prefix_lists: folder.list::<ManagedPrefixLists>("ec2-describe-managed-prefix-lists")?,
         prefix_list_entries: prefix_list_entries(&folder)?,
         caller: folder.call("sts-get-caller-identity")?,
@@ -99,6 +105,11 @@ pub fn write_world(folder: &Path, facts: &Facts) -> Result<(), WorldError> {
     write(folder, "aws/ec2-describe-network-acls.json", &NetworkAcls::all(&aws.network_acls))?;
     write(folder, "aws/ec2-describe-route-tables.json", &RouteTables::all(&aws.route_tables))?;
     write(folder, "aws/ec2-describe-internet-gateways.json", &InternetGateways::all(&aws.internet_gateways))?;
+    let options =
+        aws.block_public_access.clone().map(|options| PublicAccessOptions { vpc_block_public_access_options: options });
+    write(folder, "aws/ec2-describe-vpc-block-public-access-options.json", &options)?;
+    let exclusions = BlockPublicAccessExclusions::all(&aws.block_public_access_exclusions);
+    write(folder, "aws/ec2-describe-vpc-block-public-access-exclusions.json", &exclusions)?;
     write(folder, "aws/ec2-describe-managed-prefix-lists.json", &ManagedPrefixLists::all(&aws.managed_prefix_lists))?;
     for (id, entries) in aws.prefix_list_entries.iter().filter(|(id, _)| is_prefix_list_id(id)) {
         write(folder, &format!("aws/{ENTRIES}{id}.json"), &Entries::all(entries))?;

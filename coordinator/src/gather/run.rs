@@ -76,6 +76,8 @@ pub async fn gather<A: Aws>(aws: &A, question: &Question, budget: &Budget, pace:
         network_acls: network.network_acls,
         route_tables: network.route_tables,
         internet_gateways: network.internet_gateways,
+        block_public_access: network.block_public_access,
+        block_public_access_exclusions: network.block_public_access_exclusions,
         managed_prefix_lists: network.managed_prefix_lists,
         prefix_list_entries: network.prefix_list_entries,
         caller: identity.caller,

@@ -127,6 +127,11 @@ answers! {
         routes: vec![Route { gateway_id: Some("igw-loose".into()), ..Route::default() }],
         ..RouteTable::default()
     }], vpcs.join(",");
+    DescribeVpcBlockPublicAccessOptions::describe_vpc_block_public_access_options() -> BlockPublicAccessOptions = |_fake| BlockPublicAccessOptions {
+        internet_gateway_block_mode: Some("block-ingress".into()),
+        ..BlockPublicAccessOptions::default()
+    }, "";
+    DescribeVpcBlockPublicAccessExclusions::describe_vpc_block_public_access_exclusions() -> Vec<BlockPublicAccessExclusion> = |_fake| Vec::new(), "";
     DescribeInternetGateways::describe_internet_gateways() -> Vec<InternetGateway> = |_fake| {
         let gateway = |id: &str, vpc: Option<&str>| InternetGateway {
             internet_gateway_id: Some(id.into()),

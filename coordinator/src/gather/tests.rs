@@ -43,6 +43,8 @@ fn unreadable(facts: &Facts) -> Vec<(&'static str, Why)> {
         ("network_acls", why(&aws.network_acls)),
         ("route_tables", why(&aws.route_tables)),
         ("internet_gateways", why(&aws.internet_gateways)),
+        ("block_public_access", why(&aws.block_public_access)),
+        ("block_public_access_exclusions", why(&aws.block_public_access_exclusions)),
         ("managed_prefix_lists", why(&aws.managed_prefix_lists)),
         ("prefix_list_entries", entries),
         ("caller", why(&aws.caller)),
@@ -95,7 +97,7 @@ async fn with_everything_refused_nothing_is_known_but_the_region() {
     fake.refuse = ACTIONS.iter().map(|action| (*action, "AccessDenied")).collect();
     let facts = run(&fake).await;
     let found = unreadable(&facts);
-    assert_eq!(found.len(), 17, "{found:#?}");
+    assert_eq!(found.len(), 18, "{found:#?}");
     assert!(found.iter().all(|(_, why)| why.missing_action.is_some()), "{found:#?}");
     assert_eq!(facts.aws.region, Fact::Known("eu-west-1".into()));
 }

@@ -4,12 +4,12 @@
 //! something else that blocks. The checks of `checks/network/` and the `path` of the report both read these answers.
 
 pub mod address;
+pub mod block_public_access;
 pub mod cidr;
 pub mod internet_gateway;
 pub mod network_acl;
 pub mod ports;
 pub mod prefix_list;
-
 mod resolve;
 pub mod route_table;
 pub mod security_group;
@@ -58,6 +58,7 @@ pub fn evaluate(facts: &AwsFacts, attempt: &Attempt) -> PathReport {
     let elements = [
         ("address", "inbound", judge_address(facts, attempt)),
         ("internet-gateway", "inbound", internet_gateway::judge(facts, attempt)),
+        ("block-public-access", "inbound", block_public_access::judge(facts, attempt)),
         ("network-acl", "inbound", network_acl::judge(facts, attempt, network_acl::Direction::Ingress)),
         ("security-group", "inbound", security_group::judge(facts, attempt)),
         ("network-acl", "outbound", network_acl::judge(facts, attempt, network_acl::Direction::Egress)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -112,12 +113,37 @@ def describe_vpc_block_public_access_options(front: Front, call: Call) -> Answer
         "managedBy": "account",
         "exclusionsAllowed": "allowed",
     }
-    return ec2_answer(call.operation, {"vpcBlockPublicAccessOptions": options | front.nodes.public_access.get(call.region, {})})
+    told = {name: value for name, value in front.nodes.public_access.get(call.region, {}).items() if name != "exclusions"}
+    return ec2_answer(call.operation, {"vpcBlockPublicAccessOptions": options | told})
 
 
 def describe_vpc_block_public_access_exclusions(front: Front, call: Call) -> Answer:
     exclusions = front.nodes.public_access.get(call.region, {}).get("exclusions", [])
     return ec2_answer(call.operation, {"vpcBlockPublicAccessExclusionSet": exclusions})
+
+
+def create_vpc_block_public_access_exclusion(front: Front, call: Call) -> Answer:
+    subnet, vpc = call.params.get("SubnetId"), call.params.get("VpcId")
+    account = front.callers.account(call.access_key, call.region)
+    resource = f"subnet/{subnet}" if subnet else f"vpc/{vpc}"
+    exclusion = {
+        "exclusionId": f"vpcbpa-exclude-{secrets.token_hex(8)}0",
+        "internetGatewayExclusionMode": call.params["InternetGatewayExclusionMode"],
+        "resourceArn": f"arn:aws:ec2:{call.region}:{account}:{resource}",
+        "state": "create-complete",
+    }
+    front.nodes.public_access.setdefault(call.region, {}).setdefault("exclusions", []).append(exclusion)
+    return ec2_answer(call.operation, {"vpcBlockPublicAccessExclusion": exclusion})
+
+
+def modify_vpc_block_public_access_exclusion(front: Front, call: Call) -> Answer:
+    wanted = call.params["ExclusionId"]
+    for exclusion in front.nodes.public_access.get(call.region, {}).get("exclusions", []):
+        if exclusion["exclusionId"] == wanted:
+            exclusion["internetGatewayExclusionMode"] = call.params["InternetGatewayExclusionMode"]
+            exclusion["state"] = "update-complete"
+            return ec2_answer(call.operation, {"vpcBlockPublicAccessExclusion": exclusion})
+    raise AwsError("InvalidVpcBlockPublicAccessExclusionId.NotFound", f"The exclusion '{wanted}' does not exist")
 
 
 def get_instance_metadata_defaults(front: Front, call: Call) -> Answer:
@@ -165,6 +191,8 @@ OPERATIONS = {
     "ec2:DescribeInstanceStatus": describe_instance_status,
     "ec2:DescribeAvailabilityZones": describe_availability_zones,
     "ec2:DescribeInstanceConnectEndpoints": describe_instance_connect_endpoints,
+    "ec2:CreateVpcBlockPublicAccessExclusion": create_vpc_block_public_access_exclusion,
+    "ec2:ModifyVpcBlockPublicAccessExclusion": modify_vpc_block_public_access_exclusion,
     "ec2:DescribeVpcBlockPublicAccessOptions": describe_vpc_block_public_access_options,
     "ec2:DescribeVpcBlockPublicAccessExclusions": describe_vpc_block_public_access_exclusions,
     "ec2:GetInstanceMetadataDefaults": get_instance_metadata_defaults,

@@ -1,6 +1,7 @@
 //! The network between the source and the instance. What each element says is worked out in `path/`; here it becomes a verdict.
 
 mod address;
+mod block_public_access;
 mod internet_gateway;
 mod network_acl_egress;
 mod network_acl_ingress;
@@ -23,6 +24,7 @@ pub const ALL: &[&Check<AwsFacts>] = &[
     &network_acl_egress::CHECK,
     &route::CHECK,
     &internet_gateway::CHECK,
+    &block_public_access::CHECK,
 ];
 
 /// An element's decision as a verdict.

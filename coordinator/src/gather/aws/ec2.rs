@@ -4,13 +4,14 @@ use aws_sdk_ec2::types::Filter;
 
 use super::{Clients, all_pages, convert};
 use crate::facts::{
-    AvailabilityZone, Image, InstanceStatus, InternetGateway, ManagedPrefixList, NetworkAcl, PrefixListEntry, Region,
-    Reservation, RouteTable, SecurityGroup, Subnet,
+    AvailabilityZone, BlockPublicAccessExclusion, BlockPublicAccessOptions, Image, InstanceStatus, InternetGateway,
+    ManagedPrefixList, NetworkAcl, PrefixListEntry, Region, Reservation, RouteTable, SecurityGroup, Subnet,
 };
 use crate::gather::operations::{
     DescribeAvailabilityZones, DescribeImages, DescribeInstanceStatus, DescribeInstances, DescribeInternetGateways,
     DescribeManagedPrefixLists, DescribeNetworkAcls, DescribeRegions, DescribeRouteTables, DescribeSecurityGroups,
-    DescribeSubnets, GetManagedPrefixListEntries,
+    DescribeSubnets, DescribeVpcBlockPublicAccessExclusions, DescribeVpcBlockPublicAccessOptions,
+    GetManagedPrefixListEntries,
 };
 use crate::gather::refused::Answer;
 
@@ -144,6 +145,27 @@ impl DescribeInternetGateways for Clients {
             let request = self.ec2.describe_internet_gateways().max_results(1000).set_next_token(token);
             let page = self.call(<Self as DescribeInternetGateways>::ACTION, request.send()).await?;
             Ok((each(page.internet_gateways, convert::internet_gateway), page.next_token))
+        })
+        .await
+    }
+}
+
+impl DescribeVpcBlockPublicAccessOptions for Clients {
+    async fn describe_vpc_block_public_access_options(&self) -> Answer<BlockPublicAccessOptions> {
+        let request = self.ec2.describe_vpc_block_public_access_options();
+        let answer = self.call(<Self as DescribeVpcBlockPublicAccessOptions>::ACTION, request.send()).await?;
+        Ok(answer.vpc_block_public_access_options.map(convert::block_public_access_options).unwrap_or_default())
+    }
+}
+
+impl DescribeVpcBlockPublicAccessExclusions for Clients {
+    async fn describe_vpc_block_public_access_exclusions(&self) -> Answer<Vec<BlockPublicAccessExclusion>> {
+        all_pages(<Self as DescribeVpcBlockPublicAccessExclusions>::ACTION, |token| async {
+            let request =
+                self.ec2.describe_vpc_block_public_access_exclusions().max_results(1000).set_next_token(token);
+            let page = self.call(<Self as DescribeVpcBlockPublicAccessExclusions>::ACTION, request.send()).await?;
+            let exclusions = page.vpc_block_public_access_exclusions;
+            Ok((each(exclusions, convert::block_public_access_exclusion), page.next_token))
         })
         .await
     }

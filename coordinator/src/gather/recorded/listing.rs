@@ -5,8 +5,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::facts::{
-    AvailabilityZone, Image, Instance, InstanceInformation, InstanceStatus, InternetGateway, ManagedPrefixList,
-    NetworkAcl, PrefixListEntry, Region, Reservation, Role, RouteTable, SecurityGroup, Subnet, User,
+    AvailabilityZone, BlockPublicAccessExclusion, BlockPublicAccessOptions, Image, Instance, InstanceInformation,
+    InstanceStatus, InternetGateway, ManagedPrefixList, NetworkAcl, PrefixListEntry, Region, Reservation, Role,
+    RouteTable, SecurityGroup, Subnet, User,
 };
 
 /// A document with one list in it. Without the list it is another document.
@@ -73,6 +74,7 @@ listings! {
     whole NetworkAcls { "NetworkAcls" network_acls: NetworkAcl }
     whole RouteTables { "RouteTables" route_tables: RouteTable }
     whole InternetGateways { "InternetGateways" internet_gateways: InternetGateway }
+    whole BlockPublicAccessExclusions { "VpcBlockPublicAccessExclusions" vpc_block_public_access_exclusions: BlockPublicAccessExclusion }
     whole ManagedPrefixLists { "PrefixLists" prefix_lists: ManagedPrefixList }
     whole Entries { "Entries" entries: PrefixListEntry }
     single InstanceInformationList { "InstanceInformationList" instance_information_list: InstanceInformation }
@@ -119,4 +121,11 @@ pub struct GetRole {
 #[serde(rename_all = "PascalCase")]
 pub struct GetUser {
     pub user: User,
+}
+
+/// `DescribeVpcBlockPublicAccessOptions`.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct PublicAccessOptions {
+    pub vpc_block_public_access_options: BlockPublicAccessOptions,
 }

@@ -12,7 +12,8 @@ use aws_smithy_types::date_time::Format;
 pub use iam::{evaluation_result, role, user};
 pub use instance::{image, instance_status, reservation};
 pub use network::{
-    internet_gateway, managed_prefix_list, network_acl, prefix_list_entry, route_table, security_group, subnet,
+    block_public_access_exclusion, block_public_access_options, internet_gateway, managed_prefix_list, network_acl,
+    prefix_list_entry, route_table, security_group, subnet,
 };
 pub use region::{availability_zone, region};
 pub use ssm::instance_information;

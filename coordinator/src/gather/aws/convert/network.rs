@@ -5,9 +5,10 @@ use aws_sdk_ec2::types as sdk;
 use super::instance::tag;
 use super::{each, word};
 use crate::facts::{
-    AssociationState, InternetGateway, InternetGatewayAttachment, IpPermission, IpRange, Ipv6CidrBlockAssociation,
-    Ipv6Range, ManagedPrefixList, NetworkAcl, NetworkAclAssociation, NetworkAclEntry, PortRange, PrefixListEntry,
-    PrefixListId, Route, RouteTable, RouteTableAssociation, SecurityGroup, Subnet, UserIdGroupPair,
+    AssociationState, BlockPublicAccessExclusion, BlockPublicAccessOptions, InternetGateway, InternetGatewayAttachment,
+    IpPermission, IpRange, Ipv6CidrBlockAssociation, Ipv6Range, ManagedPrefixList, NetworkAcl, NetworkAclAssociation,
+    NetworkAclEntry, PortRange, PrefixListEntry, PrefixListId, Route, RouteTable, RouteTableAssociation, SecurityGroup,
+    Subnet, UserIdGroupPair,
 };
 
 pub fn security_group(from: sdk::SecurityGroup) -> SecurityGroup {
@@ -137,5 +138,25 @@ pub fn subnet(from: sdk::Subnet) -> Subnet {
             Ipv6CidrBlockAssociation { ipv6_cidr_block: association.ipv6_cidr_block }
         }),
         tags: each(from.tags, tag),
+    }
+}
+
+pub fn block_public_access_options(from: sdk::VpcBlockPublicAccessOptions) -> BlockPublicAccessOptions {
+    BlockPublicAccessOptions {
+        aws_account_id: from.aws_account_id,
+        aws_region: from.aws_region,
+        state: word(from.state),
+        internet_gateway_block_mode: word(from.internet_gateway_block_mode),
+        managed_by: word(from.managed_by),
+        exclusions_allowed: word(from.exclusions_allowed),
+    }
+}
+
+pub fn block_public_access_exclusion(from: sdk::VpcBlockPublicAccessExclusion) -> BlockPublicAccessExclusion {
+    BlockPublicAccessExclusion {
+        exclusion_id: from.exclusion_id,
+        internet_gateway_exclusion_mode: word(from.internet_gateway_exclusion_mode),
+        resource_arn: from.resource_arn,
+        state: word(from.state),
     }
 }

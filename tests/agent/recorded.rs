@@ -29,6 +29,7 @@ fn every_line_of_a_real_recording_is_understood() {
     assert_eq!(parse::parse_net_tcp(&recording("proc-net-tcp6")).not_understood, []);
     assert_eq!(parse::parse_proc_status(&recording("proc-status")).not_understood, []);
     assert_eq!(parse::parse_systemctl_show(&recording("systemctl-show")).not_understood, []);
+    assert_eq!(parse::parse_dbus_replies(&recording("systemd-replies")).not_understood, []);
     assert_eq!(parse::parse_unit(&recording("drop-in")).not_understood, []);
     assert_eq!(parse::parse_sshd_config(&recording("sshd_config")).not_understood, []);
     assert_eq!(parse::parse_sshd_t(&recording("sshd-T")).not_understood, []);
@@ -48,6 +49,10 @@ fn single_recordings_say_what_their_programs_meant() {
     assert!(line.is_title && line.is_listener());
     let sockets = parse::parse_net_tcp(&recording("proc-net-tcp")).value;
     assert_eq!(sockets.iter().map(|socket| socket.port).collect::<Vec<_>>(), [22]);
+    // Eight properties were asked for, one of which nobody has; signals came in between.
+    let replies = parse::parse_dbus_replies(&recording("systemd-replies")).value;
+    assert_eq!(replies.iter().map(|reply| reply.to).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6, 7, 8]);
+    assert_eq!(replies.iter().filter(|reply| reply.value.is_none()).count(), 1);
     let exec_start = parse::parse_unit(&recording("drop-in")).value;
     assert_eq!((exec_start.len(), exec_start[0].raw()), (2, ""));
     // `sshd -T` without the daemon's own options: the lie of domain.md §0.1, 1.

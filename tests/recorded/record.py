@@ -9,8 +9,12 @@ The argument is the probe script with its assignments, as the coordinator sends 
 from __future__ import annotations
 
 import base64
+import contextlib
 import gzip
 import shutil
+import socket
+import struct
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -50,6 +54,49 @@ WORLDS = {
 }
 
 
+# Makes this program the one that asks systemd.
+REPLIES = "--systemd-replies"
+# Properties of systemd's units; what it answers on its private socket to `Get` for each of them in turn is `systemd-replies`.
+PROPERTIES = [
+    *[("ssh.service", "Unit", name) for name in ("Id", "ActiveState", "DropInPaths", "NeedDaemonReload", "NoSuchProperty")],
+    ("ssh.service", "Service", "ExecStart"),
+    ("ssh.socket", "Socket", "Accept"),
+    ("ssh.socket", "Socket", "Listen"),
+]
+
+
+def call(serial: int, unit: str, interface: str, name: str) -> bytes:
+    """A call of org.freedesktop.DBus.Properties.Get (D-Bus Specification, "Message Protocol")."""
+
+    def padded(data: bytes, to: int) -> bytes:
+        return data + bytes(-len(data) % to)
+
+    def text(value: str) -> bytes:
+        return struct.pack("<I", len(value)) + value.encode() + b"\0"
+
+    path = "/org/freedesktop/systemd1/unit/" + unit.replace(".", "_2e")
+    fields = b""
+    for code, value in ((1, path), (2, "org.freedesktop.DBus.Properties"), (3, "Get")):
+        fields = padded(fields, 8) + bytes([code, 1]) + (b"o" if code == 1 else b"s") + b"\0" + text(value)
+    fields = padded(fields, 8) + b"\x08\x01g\0\x02ss\0"
+    body = padded(text(f"org.freedesktop.systemd1.{interface}"), 4) + text(name)
+    return padded(b"l\1\0\1" + struct.pack("<III", len(body), serial, len(fields)) + fields, 8) + body
+
+
+def systemd_replies(init_pid: int) -> bytes:
+    with socket.socket(socket.AF_UNIX) as systemd:
+        systemd.settimeout(1)
+        systemd.connect(f"/proc/{init_pid}/root/run/systemd/private")
+        systemd.sendall(b"\0AUTH EXTERNAL 30\r\n")
+        assert systemd.recv(256).startswith(b"OK ")
+        systemd.sendall(b"BEGIN\r\n" + b"".join(call(n, *asked) for n, asked in enumerate(PROPERTIES, 1)))
+        replies = b""
+        with contextlib.suppress(TimeoutError):
+            while part := systemd.recv(65536):
+                replies += part
+        return replies
+
+
 def unpack(answer: bytes) -> bytes:
     lines = answer.decode("ascii").split("\n")
     return gzip.decompress(base64.b64decode("".join(lines[1:-2])))
@@ -68,10 +115,16 @@ def main(probe: Path) -> None:
         machine.install_file(probe, "/run/probe.sh")
         for name, command in COMMANDS.items():
             (target / name).write_bytes(machine.exec(["sh", "-c", command]).stdout)
+        # systemd talks only to processes that it can see.
+        ask = ["nsenter", "-t", str(machine.init_pid), "-p", "--", sys.executable, "-B", __file__, REPLIES, str(machine.init_pid)]
+        (target / "systemd-replies").write_bytes(subprocess.run(ask, check=True, stdout=subprocess.PIPE).stdout)
         for name, change in WORLDS.items():
             done = machine.exec(["sh", "-c", change])
             assert done.returncode == 0, done.stderr
             (target / f"{name}.probe").write_bytes(unpack(machine.exec(["sh", "/run/probe.sh"]).stdout))
 
 
-main(Path(sys.argv[1]).resolve())
+if sys.argv[1] == REPLIES:
+    sys.stdout.buffer.write(systemd_replies(int(sys.argv[2])))
+else:
+    main(Path(sys.argv[1]).resolve())

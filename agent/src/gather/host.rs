@@ -5,6 +5,7 @@ use std::time::Duration;
 use eic_doctor_proto::{Fact, OsUser};
 
 use crate::facts::{Account, FileState, ImdsView, Space};
+use crate::parse::ShownUnit;
 
 /// A machine to look at. Nothing here writes, and nothing runs a shell.
 pub trait Host: Sync {
@@ -49,6 +50,12 @@ pub trait Host: Sync {
 
     /// The room on the file system that holds a path; absent on one that is read-only, which has none to speak of.
     fn space(&self, path: &str) -> Fact<Space>;
+    /// The properties of each unit, as systemd's private socket tells them; not gathered where it is closed to us, and `systemctl` must
+    /// be asked.
+    fn units(&self, units: &[&str], properties: &[Property]) -> Fact<Vec<ShownUnit>>;
+
+    /// The NUL-terminated texts in a program that begin so.
+    fn texts(&self, program: &str, beginning: &str) -> Fact<Vec<String>>;
 
     /// Runs a program to its end; absent when there is no such program.
     fn run(&self, run: &Run) -> Fact<Ran>;
@@ -68,6 +75,23 @@ pub enum NetlinkTable {
     Routes,
     /// The chains of nf_tables.
     PacketFilterChains,
+}
+
+/// A property of a unit.
+#[derive(Clone, Copy, Debug)]
+pub struct Property {
+    /// The last word of D-Bus's interface: `Unit`, `Service`, `Socket`.
+    pub interface: &'static str,
+    /// As `systemctl show -p` takes it.
+    pub name: &'static str,
+}
+
+impl Property {
+    /// `ssh.socket` has the properties of every unit and those of a socket.
+    pub fn is_of(&self, unit: &str) -> bool {
+        let kind = unit.rsplit('.').next().unwrap_or_default();
+        self.interface == "Unit" || self.interface.eq_ignore_ascii_case(kind)
+    }
 }
 
 /// A program to run.

@@ -21,6 +21,8 @@ mod trust;
 #[cfg(feature = "host")]
 mod as_user;
 #[cfg(feature = "host")]
+mod dbus;
+#[cfg(feature = "host")]
 mod imds;
 #[cfg(feature = "host")]
 mod netlink;
@@ -38,7 +40,7 @@ use crate::parse;
 
 #[cfg(feature = "host")]
 pub use as_user::{IMDS_VIEW_COMMAND, print_imds_view};
-pub use host::{Host, NetlinkTable, Ran, Run, Viewer};
+pub use host::{Host, NetlinkTable, Property, Ran, Run, Viewer};
 #[cfg(feature = "host")]
 pub use real::RealHost;
 pub use recorded::Recorded;

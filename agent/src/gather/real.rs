@@ -1,21 +1,22 @@
 //! This very machine. Opens files without waiting for them, reads only regular ones, and stays within a time for the whole run.
 
 use std::fs::{self, OpenOptions};
-use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::io::{self, Read as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use eic_doctor_proto::{Fact, OsUser};
+use memchr::memmem;
 use nix::fcntl::OFlag;
 use nix::sys::statvfs::{FsFlags, statvfs};
 
 use crate::facts::{FileState, FileType, ImdsView, Space};
-use crate::parse;
+use crate::parse::{self, ShownUnit};
 
-use super::host::{Host, NetlinkTable, Ran, Run, Viewer};
-use super::{as_user, imds, netlink, run};
+use super::host::{Host, NetlinkTable, Property, Ran, Run, Viewer};
+use super::{as_user, dbus, imds, netlink, run};
 
 const FILE_LIMIT: u64 = 1024 * 1024;
 /// A package's paragraph is some 2 kB.
@@ -23,13 +24,18 @@ const PARAGRAPH_LIMIT: usize = 64 * 1024;
 /// dpkg's status file has 1 to 10 MB.
 const PARAGRAPH_FILE_LIMIT: u64 = 64 * 1024 * 1024;
 const NAMES_LIMIT: usize = 100_000;
+/// systemd answers in milliseconds unless it is stuck.
+const SYSTEMD_TIMEOUT: Duration = Duration::from_secs(2);
+/// sshd has 0.8 to 1.3 MB.
+const PROGRAM_LIMIT: u64 = 16 * 1024 * 1024;
+const TEXT_LIMIT: usize = 256;
+/// A large file is read in parts of so many bytes.
+const PART: usize = 64 * 1024;
+const TEXTS: usize = 32;
 /// What the kernel hands out of a generated file at once, at the least.
 const PAGE: usize = 4096;
 /// No line of `/proc/net/tcp` or `tcp6` is longer.
 const LINE: usize = 512;
-/// sshd has 1 to 2 MB.
-const PROGRAM_LIMIT: u64 = 16 * 1024 * 1024;
-const BLOCK: u64 = 64 * 1024;
 
 pub struct RealHost {
     until: Instant,
@@ -175,6 +181,22 @@ impl Host for RealHost {
         }))
     }
 
+    fn units(&self, units: &[&str], properties: &[Property]) -> Fact<Vec<ShownUnit>> {
+        let timeout = match self.time_for(SYSTEMD_TIMEOUT) {
+            Ok(timeout) => timeout,
+            Err(late) => return late,
+        };
+        match dbus::show(dbus::SOCKET, units, properties, timeout) {
+            Ok(shown) => Fact::Known(shown),
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => Fact::unreadable(run::reason(&error)),
+            Err(_) => Fact::NotGathered,
+        }
+    }
+
+    fn texts(&self, program: &str, beginning: &str) -> Fact<Vec<String>> {
+        fact(texts(program, beginning))
+    }
+
     fn run(&self, wanted: &Run) -> Fact<Ran> {
         let timeout = match self.time_for(wanted.timeout) {
             Ok(timeout) => timeout,
@@ -215,25 +237,61 @@ fn read(path: &str) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn paragraph(path: &str, first_line: &str) -> io::Result<Option<Vec<u8>>> {
-    let mut reader = BufReader::new(open(path)?.take(PARAGRAPH_FILE_LIMIT));
-    let mut line = Vec::new();
-    let mut paragraph: Option<Vec<u8>> = None;
+/// Whole texts only: what stands before them must be a NUL too. Of one that lies across the border of two parts enough is kept.
+fn texts(program: &str, beginning: &str) -> io::Result<Vec<String>> {
+    let mut program = open(program)?.take(PROGRAM_LIMIT);
+    let finder = memmem::Finder::new(beginning.as_bytes());
+    let mut found = Vec::new();
+    // As if a NUL stood before the first byte.
+    let mut part = vec![0];
     loop {
-        line.clear();
-        let read = reader.by_ref().take(PARAGRAPH_LIMIT as u64).read_until(b'\n', &mut line)?;
-        let content = line.trim_ascii();
-        match &mut paragraph {
-            None if content == first_line.as_bytes() => paragraph = Some(line.clone()),
-            Some(found) if content.is_empty() || found.len() > PARAGRAPH_LIMIT => break,
-            Some(found) => found.extend_from_slice(&line),
-            None => {}
+        let read = program.by_ref().take(PART as u64).read_to_end(&mut part)?;
+        let is_last = read == 0;
+        let mut looked_at = 0;
+        for start in finder.find_iter(&part) {
+            let text = part.get(start..).unwrap_or_default();
+            if text.len() < TEXT_LIMIT && !is_last {
+                break;
+            }
+            looked_at = start + 1;
+            let end = text.iter().take(TEXT_LIMIT).position(|byte| *byte == 0);
+            if start > 0
+                && part.get(start - 1) == Some(&0)
+                && let Some(text) = end.and_then(|end| text.get(..end))
+            {
+                found.push(String::from_utf8_lossy(text).into_owned());
+            }
+        }
+        if is_last || found.len() >= TEXTS {
+            return Ok(found);
+        }
+        part.drain(..looked_at.max(part.len().saturating_sub(TEXT_LIMIT + 1)));
+    }
+}
+
+fn paragraph(path: &str, first_line: &str) -> io::Result<Option<Vec<u8>>> {
+    let mut file = open(path)?.take(PARAGRAPH_FILE_LIMIT);
+    let wanted = format!("\n{first_line}\n");
+    let finder = memmem::Finder::new(wanted.as_bytes());
+    // As if a line ended before the first byte, and one after the last.
+    let mut part = vec![b'\n'];
+    loop {
+        let read = file.by_ref().take(PART as u64).read_to_end(&mut part)?;
+        if read == 0 {
+            part.push(b'\n');
+        }
+        if let Some(before) = finder.find(&part) {
+            part.drain(..=before);
+            file.take(PARAGRAPH_LIMIT as u64).read_to_end(&mut part)?;
+            let end = memmem::find(&part, b"\n\n").map_or(part.len(), |end| end + 1);
+            part.truncate(end.min(PARAGRAPH_LIMIT));
+            return Ok(Some(part));
         }
         if read == 0 {
-            break;
+            return Ok(None);
         }
+        part.drain(..part.len().saturating_sub(wanted.len()));
     }
-    Ok(paragraph)
 }
 
 /// The kernel lists the sockets in state LISTEN first (`tcp_ipv4.c`), a page at a read or so; each further read, the one at the end
@@ -259,21 +317,16 @@ fn listening(path: &str) -> io::Result<Vec<u8>> {
 /// Block by block, each with the end of the one before it.
 fn contains(path: &str, bytes: &[u8]) -> io::Result<bool> {
     let mut file = open(path)?.take(PROGRAM_LIMIT);
+    let finder = memmem::Finder::new(bytes);
     let mut block = Vec::new();
     loop {
         let kept = block.len().min(bytes.len());
         block.drain(..block.len() - kept);
-        if file.by_ref().take(BLOCK).read_to_end(&mut block)? == 0 {
+        if file.by_ref().take(PART as u64).read_to_end(&mut block)? == 0 {
             return Ok(false);
         }
-        // A search for the first byte alone is many times faster than one for all of them at each place.
-        let mut rest = block.as_slice();
-        while let Some(at) = rest.iter().position(|byte| Some(byte) == bytes.first()) {
-            rest = rest.get(at..).unwrap_or_default();
-            if rest.starts_with(bytes) {
-                return Ok(true);
-            }
-            rest = rest.get(1..).unwrap_or_default();
+        if finder.find(&block).is_some() {
+            return Ok(true);
         }
     }
 }
@@ -314,6 +367,20 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         file.as_file().set_len(FILE_LIMIT + 1).unwrap();
         assert_eq!(host().read(file.path().to_str().unwrap()), Fact::unreadable("larger than 1048576 bytes"));
+    }
+
+    #[test]
+    fn whole_texts_of_a_program_are_found_wherever_the_border_between_two_parts_lies() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let path = file.path().to_str().unwrap();
+        for before in (PART - TEXT_LIMIT - 40..PART + 20).step_by(3) {
+            let text = [&vec![b'.'; before][..], b"\0OpenSSH_9.2p1\0xOpenSSH_1\0OpenSSH_2*\0", &[b'.'; 900]].concat();
+            fs::write(path, text).unwrap();
+            let expected = Fact::Known(vec!["OpenSSH_9.2p1".to_owned(), "OpenSSH_2*".to_owned()]);
+            assert_eq!(host().texts(path, "OpenSSH_"), expected, "{before}");
+        }
+        assert_eq!(host().texts(path, "missing"), Fact::Known(Vec::new()));
+        assert_eq!(host().texts("/dev/zero", "x"), Fact::unreadable("not a regular file"));
     }
 
     #[test]
@@ -360,7 +427,7 @@ mod tests {
     fn bytes_are_found_also_where_two_blocks_meet() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let path = file.path().to_str().unwrap();
-        for before in [0, BLOCK - 3, 2 * BLOCK - 1] {
+        for before in [0, PART as u64 - 3, 2 * PART as u64 - 1] {
             fs::write(path, [vec![b'l'; before as usize], b"libwrap.so.0".to_vec()].concat()).unwrap();
             assert_eq!(host().contains(path, "libwrap.so"), Fact::Known(true), "{before}");
         }
@@ -377,5 +444,12 @@ mod tests {
         let found = host().paragraph(path, "Package: wanted");
         assert_eq!(found, Fact::Known(b"Package: wanted\nVersion: 1\n".to_vec()));
         assert_eq!(host().paragraph(path, "Package: missing"), Fact::Absent);
+        assert_eq!(host().paragraph(path, "Package: other-0"), Fact::Known(b"Package: other-0\nVersion: 0\n".to_vec()));
+        assert_eq!(host().paragraph(path, "Package: wanted-too"), Fact::Known(b"Package: wanted-too\n".to_vec()));
+        // Wherever the border between two parts lies.
+        for before in PART - 20..PART + 20 {
+            fs::write(&file, format!("{}\n\nPackage: wanted\nVersion: 1", "x".repeat(before))).unwrap();
+            assert_eq!(host().paragraph(path, "Package: wanted"), Fact::Known(b"Package: wanted\nVersion: 1".to_vec()));
+        }
     }
 }

@@ -6,9 +6,9 @@ use std::str::FromStr;
 use eic_doctor_proto::{Fact, OsUser, Untrusted};
 
 use crate::facts::{FileState, FileType, ImdsAnswer, ImdsView, Space};
-use crate::parse::{self, Section, SectionsError};
+use crate::parse::{self, Section, SectionsError, ShownUnit};
 
-use super::host::{Host, NetlinkTable, Ran, Run, Viewer};
+use super::host::{Host, NetlinkTable, Property, Ran, Run, Viewer};
 
 /// A machine of which only a recording is at hand. What was not recorded is *not gathered*.
 #[derive(Debug)]
@@ -186,6 +186,14 @@ impl Host for Recorded {
             Fact::Unreadable(why) => Fact::Unreadable(why),
             Fact::NotGathered => Fact::NotGathered,
         }
+    }
+
+    fn units(&self, _units: &[&str], _properties: &[Property]) -> Fact<Vec<ShownUnit>> {
+        Fact::NotGathered
+    }
+
+    fn texts(&self, _program: &str, _beginning: &str) -> Fact<Vec<String>> {
+        Fact::NotGathered
     }
 
     fn run(&self, run: &Run) -> Fact<Ran> {

@@ -7,12 +7,23 @@ use eic_doctor_proto::{Fact, Why};
 use crate::facts::{DropIn, SocketUnit, Unit};
 use crate::parse::{self, ShownUnit};
 
-use super::host::{Host, Run};
+use super::host::{Host, Property, Run};
 
 /// `sshd.service` on one family, `ssh.service` on the other, an alias of it there.
 const UNITS: [&str; 4] = ["ssh.service", "sshd.service", "ssh.socket", "sshd.socket"];
-const PROPERTIES: &str = "-pId,LoadState,ActiveState,SubState,UnitFileState,FragmentPath,DropInPaths,ExecStart,\
-    NeedDaemonReload,Accept,Listen";
+const PROPERTIES: [Property; 11] = [
+    Property { interface: "Unit", name: "Id" },
+    Property { interface: "Unit", name: "LoadState" },
+    Property { interface: "Unit", name: "ActiveState" },
+    Property { interface: "Unit", name: "SubState" },
+    Property { interface: "Unit", name: "UnitFileState" },
+    Property { interface: "Unit", name: "FragmentPath" },
+    Property { interface: "Unit", name: "DropInPaths" },
+    Property { interface: "Unit", name: "NeedDaemonReload" },
+    Property { interface: "Service", name: "ExecStart" },
+    Property { interface: "Socket", name: "Accept" },
+    Property { interface: "Socket", name: "Listen" },
+];
 /// systemd answers in milliseconds unless it is stuck.
 const TIMEOUT: Duration = Duration::from_secs(2);
 /// More drop-ins than anybody has.
@@ -26,12 +37,14 @@ pub(super) fn gather_units(host: &dyn Host) -> (Fact<Unit>, Fact<SocketUnit>) {
         Fact::Unreadable(why) => return (Fact::Unreadable(why.clone()), Fact::Unreadable(why)),
         Fact::NotGathered => return (Fact::NotGathered, Fact::NotGathered),
     }
-    let units = match host.run(&Run::new("systemctl", "systemctl", TIMEOUT).args(["show", PROPERTIES]).args(UNITS)) {
-        Fact::Known(ran) if ran.status == Some(0) => parse::parse_systemctl_show(&ran.stdout).value,
-        Fact::Known(ran) => return unreadable(&ran.reason("`systemctl show`")),
-        Fact::Absent => return unreadable("there is no `systemctl`"),
-        Fact::Unreadable(Why { reason, .. }) => return unreadable(&format!("`systemctl show`: {reason}")),
-        Fact::NotGathered => return (Fact::NotGathered, Fact::NotGathered),
+    let units = match host.units(&UNITS, &PROPERTIES) {
+        Fact::Known(units) => units,
+        Fact::Unreadable(Why { reason, .. }) => return unreadable(&reason),
+        Fact::Absent | Fact::NotGathered => match gather_by_systemctl(host) {
+            Fact::Known(units) => units,
+            Fact::Unreadable(Why { reason, .. }) => return unreadable(&reason),
+            Fact::Absent | Fact::NotGathered => return (Fact::NotGathered, Fact::NotGathered),
+        },
     };
     let service = best(&units, ".service", |unit| unit.first("LoadState") != "not-found");
     let socket = best(&units, ".socket", |unit| {
@@ -42,6 +55,18 @@ pub(super) fn gather_units(host: &dyn Host) -> (Fact<Unit>, Fact<SocketUnit>) {
         service.map_or(Fact::Absent, |unit| Fact::Known(gather_unit(host, unit))),
         socket.map_or(Fact::Absent, |unit| Fact::Known(socket_unit(unit))),
     )
+}
+
+fn gather_by_systemctl(host: &dyn Host) -> Fact<Vec<ShownUnit>> {
+    let properties = PROPERTIES.map(|property| property.name).join(",");
+    let show = Run::new("systemctl", "systemctl", TIMEOUT).args(["show", "-p", &properties]).args(UNITS);
+    match host.run(&show) {
+        Fact::Known(ran) if ran.status == Some(0) => Fact::Known(parse::parse_systemctl_show(&ran.stdout).value),
+        Fact::Known(ran) => Fact::unreadable(ran.reason("`systemctl show`")),
+        Fact::Absent => Fact::unreadable("there is no `systemctl`"),
+        Fact::Unreadable(Why { reason, .. }) => Fact::unreadable(format!("`systemctl show`: {reason}")),
+        Fact::NotGathered => Fact::NotGathered,
+    }
 }
 
 fn unreadable(reason: &str) -> (Fact<Unit>, Fact<SocketUnit>) {
@@ -59,14 +84,12 @@ fn gather_unit(host: &dyn Host, unit: &ShownUnit) -> Unit {
         path: path.into(),
         exec_start: host.read(path).map(|bytes| parse::parse_unit(&bytes).value),
     });
-    // A Type=oneshot unit may have several; sshd's has one.
-    let exec_start = unit.all("ExecStart").last().map(parse::parse_exec_start).unwrap_or_default();
     Unit {
         name: unit.first("Id").into(),
         load_state: unit.first("LoadState").into(),
         active_state: unit.first("ActiveState").into(),
         sub_state: unit.first("SubState").into(),
-        exec_start: exec_start.into_iter().map(Into::into).collect(),
+        exec_start: unit.exec_start.iter().map(|word| word.as_str().into()).collect(),
         fragment_path: unit.first("FragmentPath").into(),
         drop_ins: drop_ins.collect(),
         need_daemon_reload: boolean(unit.first("NeedDaemonReload")),

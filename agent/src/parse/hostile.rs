@@ -87,12 +87,13 @@ fn no_parser_panics_on_any_bytes() {
         let line = parse_command_line(&bytes);
         let _ = line.value.is_listener();
         let _ = parse_sshd_arguments(&line.value);
-        let _ = parse_exec_start(&shown);
+        let _ = dbus_message_length(&bytes);
         let _ = parse_socket_inode(&shown);
         let _ = is_past_listening(&bytes);
         let _ = parse_sections(&bytes);
         let _ = parse_sections(&[b"@probe\t1\n", bytes.as_slice()].concat());
         for leftovers in [
+            parse_dbus_replies(&bytes).not_understood,
             parse_dpkg_status(&bytes).not_understood,
             parse_group(&bytes).not_understood,
             parse_net_tcp(&bytes).not_understood,

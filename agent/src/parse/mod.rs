@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use eic_doctor_proto::Untrusted;
 
 mod command_line;
+mod dbus;
 mod dpkg;
 mod fd;
 mod group;
@@ -26,6 +27,7 @@ mod words;
 mod hostile;
 
 pub use command_line::{CommandLine, parse_command_line, parse_sshd_arguments};
+pub use dbus::{DBUS_MESSAGE_LIMIT, DbusReply, DbusValue, dbus_message_length, parse_dbus_replies};
 pub use dpkg::parse_dpkg_status;
 pub use fd::parse_socket_inode;
 pub use group::{GroupLine, parse_group};
@@ -40,8 +42,8 @@ pub use rpm::{RPM_QUERY_FORMAT, parse_rpm_query};
 pub use sections::{PROBE_VERSION, Section, SectionsError, parse_sections};
 pub use sshd_config::{ConfigLine, parse_sshd_config};
 pub use sshd_t::parse_sshd_t;
-pub use sshd_version::parse_sshd_version;
-pub use systemctl::{ShownUnit, parse_exec_start, parse_systemctl_show};
+pub use sshd_version::{parse_sshd_version, sshd_version_among};
+pub use systemctl::{ShownUnit, parse_systemctl_show};
 pub use unit::parse_unit;
 
 /// Lines that a parser keeps to show what it did not understand.

@@ -18,6 +18,24 @@ pub fn parse_sshd_version(bytes: &[u8]) -> Parsed<Option<Untrusted>> {
     parsed
 }
 
+/// The same of the texts in sshd's program that begin with `OpenSSH_`. Others of them are shorter, or are patterns of versions that
+/// need a workaround; more than one candidate is none.
+pub fn sshd_version_among(texts: &[String]) -> Option<Untrusted> {
+    let is_release = |text: &&String| {
+        let Some(number) = text.strip_prefix("OpenSSH_") else { return false };
+        let number = number.split(' ').next().unwrap_or_default();
+        let is_portable =
+            number.split_once('p').is_some_and(|(version, patch)| is_version(version) && is_version(patch));
+        is_portable && !text.contains([',', '*'])
+    };
+    let longest = texts.iter().filter(is_release).max_by_key(|text| text.len())?;
+    texts.iter().filter(is_release).all(|text| longest.starts_with(text.as_str())).then(|| longest.as_str().into())
+}
+
+fn is_version(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_digit() || c == '.')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -29,5 +47,22 @@ mod tests {
         let new = b"OpenSSH_9.2p1 Debian-2+deb12u3, OpenSSL 3.0.15 3 Sep 2024\n";
         assert_eq!(parse_sshd_version(new).value, Some("OpenSSH_9.2p1 Debian-2+deb12u3".into()));
         assert_eq!(parse_sshd_version(b"").value, None);
+    }
+
+    #[test]
+    fn of_the_texts_in_a_program_the_release_is_taken() {
+        let among =
+            |texts: &[&str]| sshd_version_among(&texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>());
+        let debian = [
+            "OpenSSH_9.2",
+            "OpenSSH_9.2p1 Debian-2+deb12u3",
+            "OpenSSH_2.*,OpenSSH_3.0*",
+            "OpenSSH_3.*",
+            "OpenSSH_9.2p1",
+        ];
+        assert_eq!(among(&debian), Some("OpenSSH_9.2p1 Debian-2+deb12u3".into()));
+        assert_eq!(among(&["OpenSSH_8.7p1", "OpenSSH_8.7"]), Some("OpenSSH_8.7p1".into()));
+        assert_eq!(among(&["OpenSSH_8.7p1", "OpenSSH_9.2p1"]), None);
+        assert_eq!(among(&["OpenSSH_6.6.1*"]), None);
     }
 }

@@ -6,6 +6,8 @@ use super::{Parsed, text, words};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ShownUnit {
     pub properties: Vec<(String, String)>,
+    /// Program and arguments of the last ExecStart. A unit of `Type=oneshot` may have several; sshd's has one.
+    pub exec_start: Vec<String>,
 }
 
 impl ShownUnit {
@@ -24,19 +26,20 @@ pub fn parse_systemctl_show(bytes: &[u8]) -> Parsed<Vec<ShownUnit>> {
     let mut unit = ShownUnit::default();
     for line in text(bytes).lines() {
         if line.trim().is_empty() {
-            if !unit.properties.is_empty() {
+            if unit != ShownUnit::default() {
                 parsed.value.push(std::mem::take(&mut unit));
             }
             continue;
         }
         match line.split_once('=') {
+            Some(("ExecStart", value)) => unit.exec_start = parse_exec_start(value),
             Some((name, value)) if name.chars().all(|c| c.is_ascii_alphanumeric()) => {
                 unit.properties.push((name.to_owned(), value.trim().to_owned()));
             }
             _ => parsed.pass_over(line),
         }
     }
-    if !unit.properties.is_empty() {
+    if unit != ShownUnit::default() {
         parsed.value.push(unit);
     }
     parsed
@@ -45,7 +48,7 @@ pub fn parse_systemctl_show(bytes: &[u8]) -> Parsed<Vec<ShownUnit>> {
 /// Program and arguments of `{ path=/usr/sbin/sshd ; argv[]=/usr/sbin/sshd -D … ; ignore_errors=no ; … }`.
 ///
 /// systemd before 247 joins the arguments by spaces without quoting; then borders are lost, as in sshd's title.
-pub fn parse_exec_start(value: &str) -> Vec<String> {
+fn parse_exec_start(value: &str) -> Vec<String> {
     let Some((_, rest)) = value.split_once("argv[]=") else { return Vec::new() };
     let end = rest.find(" ; ignore_errors=").unwrap_or(rest.len());
     words::split(rest.get(..end).unwrap_or(rest))

@@ -28,8 +28,8 @@ fn no_check_file_is_forgotten_and_one_that_is_would_be_found() {
     let folder = root().join("coordinator/src/checks");
     let mut abouts = checks::abouts();
     assert_eq!(orphans(&folder, &abouts).unwrap(), Vec::<String>::new());
-    abouts.retain(|about| about.id != "aws.network.route");
-    assert_eq!(orphans(&folder, &abouts).unwrap(), [folder.join("network/route.rs").to_str().unwrap()]);
+    abouts.retain(|about| about.id != "aws.network.route-to-source");
+    assert_eq!(orphans(&folder, &abouts).unwrap(), [folder.join("network/route_to_source.rs").to_str().unwrap()]);
 }
 
 #[test]

@@ -41,12 +41,12 @@ faults! {
     a_security_group_with_the_wrong_ports: "sg-wrong-port-range", PUBLIC => ["aws.network.security-group-ingress"];
     a_security_group_with_only_a_udp_rule: "sg-udp-only", PUBLIC => ["aws.network.security-group-ingress"];
     a_security_group_that_lets_in_the_other_family: "prefix-list-wrong-family", BROWSER => ["aws.network.security-group-ingress"];
-    a_network_acl_that_denies_inbound: "acl-deny-inbound", PUBLIC => ["aws.network.network-acl-ingress"];
-    a_network_acl_without_ephemeral_ports_outbound: "acl-no-ephemeral-outbound", PUBLIC => ["aws.network.network-acl-egress"];
-    an_instance_without_a_public_address: "no-public-address", PUBLIC => ["aws.network.address"];
-    no_route_to_an_internet_gateway: "no-route-to-gateway", PUBLIC => ["aws.network.route"];
+    a_network_acl_that_denies_inbound: "acl-deny-inbound", PUBLIC => ["aws.network.network-acl-inbound"];
+    a_network_acl_without_ephemeral_ports_outbound: "acl-no-ephemeral-outbound", PUBLIC => ["aws.network.network-acl-outbound"];
+    an_instance_without_a_public_address: "no-public-address", PUBLIC => ["aws.instance.address"];
+    no_route_to_an_internet_gateway: "no-route-to-gateway", PUBLIC => ["aws.network.route-to-source"];
     a_detached_internet_gateway: "gateway-detached", PUBLIC => ["aws.network.internet-gateway"];
-    a_blackhole_route: "blackhole-route", PUBLIC => ["aws.network.route"];
+    a_blackhole_route: "blackhole-route", PUBLIC => ["aws.network.route-to-source"];
     an_implicit_deny: "iam-implicit-deny", PUBLIC => ["aws.iam.send-ssh-public-key"];
     an_explicit_deny: "iam-explicit-deny", PUBLIC => ["aws.iam.send-ssh-public-key"];
     an_os_user_condition_that_does_not_match: "iam-osuser-mismatch", PUBLIC => ["aws.iam.send-ssh-public-key"];
@@ -92,7 +92,7 @@ fn a_narrow_range_of_return_ports_leaves_the_answer_open() {
     scenario.fault("nacl-narrow-ephemeral");
     let run = scenario.check(PUBLIC);
     run.expect(3, "unknown", &[]);
-    assert_eq!(run.result("aws.network.network-acl-egress")["status"], "warn");
+    assert_eq!(run.result("aws.network.network-acl-outbound")["status"], "warn");
     assert_eq!(run.report()["path"]["answer"], "partial");
 }
 

@@ -38,7 +38,7 @@ fn with_only_describe_instances_everything_else_is_unknown() {
     let found = check(&scenario, &[]);
     assert_eq!(found.code, 3, "{}", found.findings());
     assert_eq!(found.result("aws.instance.running")["status"], "ok");
-    for id in ["aws.network.security-group-ingress", "aws.network.route", "aws.iam.send-ssh-public-key"] {
+    for id in ["aws.network.security-group-ingress", "aws.network.route-to-source", "aws.iam.send-ssh-public-key"] {
         assert_eq!(found.result(id)["status"], "unknown", "{id}");
     }
     let missing = found.result("aws.network.security-group-ingress");
@@ -49,8 +49,8 @@ fn with_only_describe_instances_everything_else_is_unknown() {
 fn each_refused_call_alone_costs_its_own_answer_only() {
     for (action, id) in [
         ("ec2:DescribeSecurityGroups", "aws.network.security-group-ingress"),
-        ("ec2:DescribeNetworkAcls", "aws.network.network-acl-ingress"),
-        ("ec2:DescribeRouteTables", "aws.network.route"),
+        ("ec2:DescribeNetworkAcls", "aws.network.network-acl-inbound"),
+        ("ec2:DescribeRouteTables", "aws.network.route-to-source"),
         ("ec2:DescribeInternetGateways", "aws.network.internet-gateway"),
         ("ec2:DescribeVpcBlockPublicAccessOptions", "aws.network.block-public-access"),
         ("iam:SimulatePrincipalPolicy", "aws.iam.send-ssh-public-key"),
@@ -85,7 +85,7 @@ fn when_the_time_for_the_run_is_up_what_is_missing_is_unknown() {
     let scenario = with_rules(rules);
     let found = check(&scenario, &["--timeout", "3s"]);
     assert_eq!((found.code, &found.report()["complete"]), (3, &json!(false)), "{}", found.findings());
-    assert_eq!(found.result("aws.network.route")["status"], "unknown");
+    assert_eq!(found.result("aws.network.route-to-source")["status"], "unknown");
     assert_eq!(found.result("aws.network.security-group-ingress")["status"], "ok");
 }
 

@@ -107,7 +107,7 @@ fn files_made_by_the_real_aws_cli_are_taken_as_they_are() {
     for id in [
         "aws.instance.running",
         "aws.network.security-group-ingress",
-        "aws.network.route",
+        "aws.network.route-to-source",
         "aws.iam.send-ssh-public-key",
     ] {
         assert_eq!(found.result(id)["status"], "ok", "{}", found.findings());

@@ -13,8 +13,13 @@ use eic_doctor_proto::{About, Attempt, Check, Entry, Fact, Why};
 
 use crate::facts::{AwsFacts, Facts};
 
-/// Retired ids and what they are called now.
-pub const RETIRED: &[(&str, &str)] = os::RETIRED;
+/// Retired ids and what they are called now; the agent's own are in [`os::RETIRED`], of which there are none yet.
+pub const RETIRED: &[(&str, &str)] = &[
+    ("aws.network.address", "aws.instance.address"),
+    ("aws.network.network-acl-ingress", "aws.network.network-acl-inbound"),
+    ("aws.network.network-acl-egress", "aws.network.network-acl-outbound"),
+    ("aws.network.route", "aws.network.route-to-source"),
+];
 
 /// What each check on the instance hangs on beyond the instance: the agent, which looks by itself, knows nothing of these.
 ///

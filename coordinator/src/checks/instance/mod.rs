@@ -1,5 +1,6 @@
 //! The instance as AWS's API describes it.
 
+mod address;
 mod exists;
 mod metadata_endpoint;
 mod not_operator_managed;
@@ -19,6 +20,7 @@ pub const ALL: &[&Check<AwsFacts>] = &[
     &not_windows::CHECK,
     &not_operator_managed::CHECK,
     &metadata_endpoint::CHECK,
+    &address::CHECK,
 ];
 
 /// `aws ec2 OPERATION … ID`, where the id is one.

@@ -36,7 +36,7 @@ check! {
     pub static CHECK: AwsFacts = {
         id: "aws.network.block-public-access",
         title: "VPC Block Public Access lets traffic in",
-        needs: ["aws.network.address"],
+        needs: ["aws.instance.address"],
         actions: [
             "ec2:DescribeInstances", "ec2:DescribeVpcBlockPublicAccessOptions",
             "ec2:DescribeVpcBlockPublicAccessExclusions", "ec2:DescribeSubnets",

@@ -28,7 +28,7 @@ check! {
     pub static CHECK: AwsFacts = {
         id: "aws.network.internet-gateway",
         title: "the internet gateway is attached to the VPC",
-        needs: ["aws.network.route"],
+        needs: ["aws.network.route-to-source"],
         actions: ["ec2:DescribeInstances", "ec2:DescribeInternetGateways", "ec2:DescribeRouteTables"],
         runbook: ["CheckEICNetworkAccess"],
         judge: judge,

@@ -1,11 +1,10 @@
 //! The network between the source and the instance. What each element says is worked out in `path/`; here it becomes a verdict.
 
-mod address;
 mod block_public_access;
 mod internet_gateway;
-mod network_acl_egress;
-mod network_acl_ingress;
-mod route;
+mod network_acl_inbound;
+mod network_acl_outbound;
+mod route_to_source;
 mod security_group_ingress;
 
 use eic_doctor_proto::{Attempt, Check, Command, Finding, HopDecision, Remedy, Verdict};
@@ -18,17 +17,16 @@ use crate::path::source::Source;
 use crate::path::{Decided, Way, way};
 
 pub const ALL: &[&Check<AwsFacts>] = &[
-    &address::CHECK,
     &security_group_ingress::CHECK,
-    &network_acl_ingress::CHECK,
-    &network_acl_egress::CHECK,
-    &route::CHECK,
+    &network_acl_inbound::CHECK,
+    &network_acl_outbound::CHECK,
+    &route_to_source::CHECK,
     &internet_gateway::CHECK,
     &block_public_access::CHECK,
 ];
 
 /// An element's decision as a verdict.
-fn verdict(decided: Decided, at: &str, remedy: impl FnOnce() -> Remedy) -> Verdict {
+pub(super) fn verdict(decided: Decided, at: &str, remedy: impl FnOnce() -> Remedy) -> Verdict {
     let Decided { id, decision, rule, missing_action } = decided;
     let seen = if id.is_empty() { rule.clone() } else { format!("{id}: {rule}") };
     match decision {
@@ -48,7 +46,7 @@ fn known<'a>(facts: &'a AwsFacts, attempt: &Attempt) -> Option<(Way<'a>, Source)
     source.nets.iter().all(|net| net.prefix_len() > 0).then_some((way, source))
 }
 
-fn by_hand(facts: &AwsFacts, attempt: &Attempt, only: &str, text: &str) -> Remedy {
+pub(super) fn by_hand(facts: &AwsFacts, attempt: &Attempt, only: &str, text: &str) -> Remedy {
     Remedy::by_hand(text, recheck_attempt(facts, attempt, only))
 }
 

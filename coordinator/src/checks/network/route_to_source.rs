@@ -32,9 +32,9 @@ check! {
     /// - VPC User Guide, "Configure route tables": route priority
     /// - VPC User Guide, "Enable internet access for a VPC using an internet gateway"
     pub static CHECK: AwsFacts = {
-        id: "aws.network.route",
+        id: "aws.network.route-to-source",
         title: "a route leads to the source",
-        needs: ["aws.network.address"],
+        needs: ["aws.instance.address"],
         actions: ["ec2:DescribeInstances", "ec2:DescribeRouteTables", "ec2:GetManagedPrefixListEntries"],
         runbook: ["CheckEICNetworkAccess"],
         judge: judge,

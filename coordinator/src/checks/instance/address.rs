@@ -1,7 +1,7 @@
 use eic_doctor_proto::{Attempt, Remedy, Verdict, Via, check};
 
-use super::{by_hand, verdict};
 use crate::checks::command::{id, recheck_attempt};
+use crate::checks::network::{by_hand, verdict};
 use crate::facts::AwsFacts;
 use crate::path::{address, judge_address};
 
@@ -29,7 +29,7 @@ check! {
     /// - EC2 User Guide, "Amazon EC2 instance IP addressing"
     /// - EC2 User Guide, "Elastic IP addresses"
     pub static CHECK: AwsFacts = {
-        id: "aws.network.address",
+        id: "aws.instance.address",
         title: "the instance has an address the source can reach",
         needs: ["aws.instance.exists", "aws.instance.running"],
         actions: ["ec2:DescribeInstances"],
@@ -43,7 +43,7 @@ fn judge(facts: &AwsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
 }
 
 fn remedy(facts: &AwsFacts, attempt: &Attempt) -> Remedy {
-    let only = "aws.network";
+    let only = "aws.instance.address";
     if attempt.address.is_some() {
         return by_hand(
             facts,

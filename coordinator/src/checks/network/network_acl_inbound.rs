@@ -5,13 +5,13 @@ use crate::facts::AwsFacts;
 use crate::path::network_acl::{self, Direction};
 
 check! {
-    /// The network ACL of the instance's subnet lets replies out to the source's ephemeral ports.
+    /// The network ACL of the instance's subnet lets the source in on the port.
     ///
     /// ## Why it matters
     ///
-    /// A network ACL is stateless, so replies need an outbound entry of their own. They go to the port from which the client connected:
-    /// 32768-60999 on Linux, 49152-65535 on Windows, 1024-65535 behind a NAT gateway. Which ports the console's browser client uses is not
-    /// documented. Only 1024-65535 serves everybody; a narrower range works for some clients, some of the time.
+    /// A network ACL is stateless: its numbered entries are read from the lowest on, and the first that matches decides; what no entry
+    /// matches is denied. The default network ACL allows everything, one that was created denies everything until it is edited. It stands
+    /// at the subnet's border, so a source within the subnet never meets it.
     ///
     /// ## How to look by hand
     ///
@@ -19,15 +19,15 @@ check! {
     ///
     /// ## How to mend
     ///
-    /// Add an outbound entry that allows TCP to ports 1024-65535 of the source, with a number lower than the entry that denies it.
+    /// Add an inbound entry that allows TCP to the port from the source, with a number lower than the entry that denies it.
     ///
     /// ## References
     ///
     /// - VPC User Guide, "Network ACL rules"
     /// - VPC User Guide, "Ephemeral ports"
     pub static CHECK: AwsFacts = {
-        id: "aws.network.network-acl-egress",
-        title: "the network ACL lets replies out",
+        id: "aws.network.network-acl-inbound",
+        title: "the network ACL lets the source in",
         needs: ["aws.instance.exists"],
         actions: ["ec2:DescribeInstances", "ec2:DescribeNetworkAcls", "ec2:DescribeSubnets"],
         runbook: ["CheckEICNetworkAccess"],
@@ -36,8 +36,8 @@ check! {
 }
 
 fn judge(facts: &AwsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
-    let decided = network_acl::judge(facts, attempt, Direction::Egress);
+    let decided = network_acl::judge(facts, attempt, Direction::Ingress);
     Ok(verdict(decided, "ec2:DescribeNetworkAcls", || {
-        network_acl_remedy(facts, attempt, Direction::Egress, "aws.network.network-acl-egress")
+        network_acl_remedy(facts, attempt, Direction::Ingress, "aws.network.network-acl-inbound")
     }))
 }

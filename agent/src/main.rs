@@ -13,6 +13,8 @@ use eic_doctor_agent::render::Style;
 
 fn main() -> ExitCode {
     let args = args::Args::parse();
+    // What we start begins where we are, and needs no folder of the caller's. `/` is always there.
+    let _ = std::env::set_current_dir("/");
     let host = RealHost::new(args.timeout());
     let started = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let stdout = io::stdout();

@@ -3,6 +3,7 @@
 //! An owner-match firewall rule may let root through and the keys user not (`domain.md` §0.1, 4), so asking as root says nothing.
 
 use std::io::Write;
+use std::os::unix::process::CommandExt as _;
 
 use eic_doctor_proto::{Fact, OsUser};
 

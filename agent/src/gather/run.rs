@@ -1,81 +1,169 @@
 //! Runs one program: no shell, an environment of our own, bounded output, an end.
 
-use std::process::Stdio;
-use std::time::Duration;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use eic_doctor_proto::Fact;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use tokio::io::{AsyncRead, AsyncReadExt as _};
-use tokio::process::Command;
 use tokio::runtime::{Builder, Runtime};
-use tokio::time;
 
 use super::host::Ran;
 
 /// Bytes of standard output; `sshd -T` prints 7 kB.
-const STDOUT_LIMIT: u64 = 1024 * 1024;
-const STDERR_LIMIT: u64 = 64 * 1024;
+const STDOUT_LIMIT: usize = 1024 * 1024;
+const STDERR_LIMIT: usize = 64 * 1024;
 /// What root's shell has, whatever the caller's environment says.
 const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
+/// A program that has closed its output ends at once, as a rule.
+const UNTIL_ENDED: Duration = Duration::from_micros(200);
+/// For so many times that long the end of a killed program is awaited.
+const KILLED_LOOKS: u32 = 500;
 
-pub(super) fn runtime() -> std::io::Result<Runtime> {
-    Builder::new_current_thread().enable_all().build()
+pub(super) fn runtime() -> io::Result<Runtime> {
+    Builder::new_current_thread().enable_io().enable_time().build()
 }
 
-/// A command with nothing of the caller's environment, in `/`, without input.
+/// A command with nothing of the caller's environment and without input.
+///
+/// Given a path, and no folder to go to, the standard library starts it by `posix_spawn(3)`, which does not copy our memory first.
 pub(super) fn command(program: &str) -> Command {
-    let mut command = Command::new(program);
-    command.env_clear().env("PATH", PATH).env("LC_ALL", "C").current_dir("/").stdin(Stdio::null());
+    let mut command = Command::new(found(program));
+    command.env_clear().env("PATH", PATH).env("LC_ALL", "C").stdin(Stdio::null());
     command
+}
+
+fn found(program: &str) -> String {
+    let at = |folder: &str| format!("{folder}/{program}");
+    let is_there = |path: &String| Path::new(path).is_file();
+    match PATH.split(':').map(at).find(is_there) {
+        Some(path) if !program.contains('/') => path,
+        _ => program.to_owned(),
+    }
 }
 
 /// Absent when there is no such program. A program that does not end in time is killed with all that it started.
 pub(super) fn run(mut command: Command, timeout: Duration) -> Fact<Ran> {
-    let runtime = match runtime() {
-        Ok(runtime) => runtime,
+    let until = Instant::now() + timeout;
+    // A group of its own, so that what it starts can be killed with it.
+    let mut child = match command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).spawn() {
+        Ok(child) => child,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Fact::Absent,
         Err(error) => return Fact::unreadable(reason(&error)),
     };
-    // A group of its own, so that what it starts can be killed with it.
-    command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).kill_on_drop(true);
-    runtime.block_on(async {
-        let mut child = match command.spawn() {
-            Ok(child) => child,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Fact::Absent,
-            Err(error) => return Fact::unreadable(reason(&error)),
-        };
-        let group = child.id().and_then(|id| i32::try_from(id).ok());
-        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-        let whole = async {
-            let (stdout, stderr) = tokio::join!(bounded(stdout, STDOUT_LIMIT), bounded(stderr, STDERR_LIMIT));
-            Some((stdout?, stderr?, child.wait().await))
-        };
-        match time::timeout(timeout, whole).await {
-            Ok(Some((stdout, stderr, Ok(status)))) => Fact::Known(Ran { status: status.code(), stdout, stderr }),
-            Ok(Some((_, _, Err(error)))) => Fact::unreadable(reason(&error)),
-            Ok(None) => {
-                kill(group);
-                Fact::unreadable(format!("it printed more than {STDOUT_LIMIT} bytes"))
-            }
-            Err(_) => {
-                kill(group);
-                Fact::unreadable(format!("timed out after {}", seconds(timeout)))
+    match end(&mut child, until) {
+        Ok((status, stdout, stderr)) => Fact::Known(Ran { status: status.code(), stdout, stderr }),
+        Err(error) => {
+            kill(&mut child);
+            match error {
+                Stopped::TooMuch => Fact::unreadable(format!("it printed more than {STDOUT_LIMIT} bytes")),
+                Stopped::Late => Fact::unreadable(format!("timed out after {}", seconds(timeout))),
+                Stopped::Io(error) => Fact::unreadable(reason(&error)),
             }
         }
-    })
+    }
 }
 
-/// Everything that a pipe brings, or `None` when that is too much or cannot be read.
-async fn bounded(pipe: Option<impl AsyncRead + Unpin>, limit: u64) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
-    pipe?.take(limit + 1).read_to_end(&mut bytes).await.ok()?;
-    (bytes.len() as u64 <= limit).then_some(bytes)
+enum Stopped {
+    TooMuch,
+    Late,
+    Io(io::Error),
 }
 
-fn kill(group: Option<i32>) {
-    if let Some(group) = group {
+impl From<io::Error> for Stopped {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<nix::Error> for Stopped {
+    fn from(error: nix::Error) -> Self {
+        Self::Io(error.into())
+    }
+}
+
+/// Reads both streams to their ends, whichever brings something, and waits for the program's own.
+fn end(child: &mut Child, until: Instant) -> Result<(ExitStatus, Vec<u8>, Vec<u8>), Stopped> {
+    let mut stdout = Stream { pipe: child.stdout.take(), bytes: Vec::new(), limit: STDOUT_LIMIT };
+    let mut stderr = Stream { pipe: child.stderr.take(), bytes: Vec::new(), limit: STDERR_LIMIT };
+    while stdout.pipe.is_some() || stderr.pipe.is_some() {
+        let (out, err) = bring(stdout.descriptor(), stderr.descriptor(), until)?;
+        if out {
+            stdout.read()?;
+        }
+        if err {
+            stderr.read()?;
+        }
+    }
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok((status, stdout.bytes, stderr.bytes));
+        }
+        thread::sleep(UNTIL_ENDED.min(left(until)?));
+    }
+}
+
+/// Which of the two a read would not wait for.
+fn bring(out: Option<BorrowedFd<'_>>, err: Option<BorrowedFd<'_>>, until: Instant) -> Result<(bool, bool), Stopped> {
+    let mut waiting: Vec<PollFd<'_>> =
+        out.iter().chain(err.iter()).map(|pipe| PollFd::new(*pipe, PollFlags::POLLIN)).collect();
+    // Rounded up, so that the last wait does not turn into many.
+    let milliseconds = left(until)?.as_millis() + 1;
+    match poll(&mut waiting, PollTimeout::try_from(milliseconds).unwrap_or(PollTimeout::MAX)) {
+        Ok(_) | Err(nix::Error::EINTR) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let mut brings = waiting.iter().map(|pipe| pipe.any().unwrap_or(true));
+    let mut next = |pipe: Option<BorrowedFd<'_>>| pipe.is_some() && brings.next().unwrap_or(false);
+    Ok((next(out), next(err)))
+}
+
+struct Stream<P> {
+    /// `None` once it has ended.
+    pipe: Option<P>,
+    bytes: Vec<u8>,
+    limit: usize,
+}
+
+impl<P: Read + AsFd> Stream<P> {
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.pipe.as_ref().map(AsFd::as_fd)
+    }
+
+    fn read(&mut self) -> Result<(), Stopped> {
+        let Some(pipe) = &mut self.pipe else { return Ok(()) };
+        let mut part = [0; 8192];
+        match pipe.read(&mut part) {
+            Ok(0) => self.pipe = None,
+            Ok(read) => self.bytes.extend_from_slice(part.get(..read).unwrap_or_default()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error.into()),
+        }
+        if self.bytes.len() > self.limit { Err(Stopped::TooMuch) } else { Ok(()) }
+    }
+}
+
+fn left(until: Instant) -> Result<Duration, Stopped> {
+    let left = until.saturating_duration_since(Instant::now());
+    if left.is_zero() { Err(Stopped::Late) } else { Ok(left) }
+}
+
+fn kill(child: &mut Child) {
+    if let Ok(group) = i32::try_from(child.id()) {
         // It may have ended by itself in between.
         let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+    }
+    // One that waits for a dead disk does not even die; init gets it after us.
+    for _ in 0..KILLED_LOOKS {
+        if child.try_wait().is_ok_and(|ended| ended.is_none()) {
+            thread::sleep(UNTIL_ENDED);
+        }
     }
 }
 
@@ -126,7 +214,24 @@ mod tests {
 
     #[test]
     fn a_program_that_is_not_there_is_absent() {
-        assert_eq!(run(command("eic-doctor-no-such-program"), Duration::from_secs(1)), Fact::Absent);
+        for program in ["eic-doctor-no-such-program", "/eic-doctor/no-such-program", ""] {
+            assert_eq!(run(command(program), Duration::from_secs(1)), Fact::Absent);
+        }
+    }
+
+    #[test]
+    fn a_program_that_closes_its_output_and_stays_is_killed_in_time() {
+        let mut command = command("sh");
+        command.args(["-c", "exec >&- 2>&-; sleep 30"]);
+        assert_eq!(run(command, Duration::from_millis(200)), Fact::unreadable("timed out after 0.2 s"));
+    }
+
+    #[test]
+    fn a_stream_that_is_full_while_the_other_is_read_does_not_hold_us() {
+        let mut command = command("sh");
+        command.args(["-c", "head -c 60000 /dev/zero >&2; head -c 300000 /dev/zero; head -c 5000 /dev/zero >&2"]);
+        let Fact::Known(ran) = run(command, Duration::from_secs(10)) else { panic!("it did not run") };
+        assert_eq!((ran.stdout.len(), ran.stderr.len()), (300_000, 65_000));
     }
 
     #[test]

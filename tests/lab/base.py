@@ -13,7 +13,7 @@ from typing import Callable
 SUITE = "bookworm"
 PACKAGES = (
     "systemd", "systemd-sysv", "dbus", "openssh-server", "openssl", "curl", "ca-certificates",
-    "iproute2", "nftables", "iptables", "procps", "busybox",
+    "iproute2", "nftables", "iptables", "procps", "busybox", "rpm",
 )  # fmt: skip
 DEFAULT_CACHE = "/var/cache/eic-doctor-lab"
 

@@ -7,7 +7,10 @@ import re
 import shutil
 import subprocess
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
+
+from base import Base
 
 NAME = "ec2-instance-connect"
 SOURCE = Path(__file__).parent / "package"
@@ -31,9 +34,24 @@ DEBIAN_FRONTEND=noninteractive dpkg --force-unsafe-io --install "$package"
 """
 
 
-def files(ssh_port: int) -> dict[str, str]:
-    """What an instance has beside the base before it boots, by path."""
-    return {} if ssh_port == 22 else {"etc/ssh/sshd_config.d/port.conf": f"Port {ssh_port}\n"}
+@dataclass(frozen=True)
+class Platform:
+    name: str = "debian"
+    usual_version: str = "1.1.19"
+    unit: str = "ssh.service"
+    trust: str = TRUST
+    remove: str = f"dpkg --purge {NAME}"
+    comes_installed: bool = False
+
+    def layers(self, base: Base, _version: str | None) -> list[Path]:
+        return [base.path]
+
+    def files(self, _base: Base, _version: str | None, ssh_port: int) -> dict[str, str]:
+        """What an instance has beside the base before it boots, by path."""
+        return {} if ssh_port == 22 else {"etc/ssh/sshd_config.d/port.conf": f"Port {ssh_port}\n"}
+
+    def install(self, _base: Base, version: str, workdir: Path) -> tuple[str, bytes]:
+        return INSTALL, package(version, workdir)
 
 
 @functools.cache

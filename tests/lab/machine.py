@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import debian
+import rpm
 from base import Base, LabError
 
 HERE = Path(__file__).parent
@@ -25,6 +26,7 @@ ENVIRONMENT = {
     "HOME": "/root",
     "LANG": "C.UTF-8",
 }
+PLATFORMS: dict[str, debian.Platform | rpm.Platform] = {"debian": debian.Platform(), **rpm.PLATFORMS}
 # The longest a login may take is two runs of the keys command, 5 s each.
 LOGIN_TIMEOUT = 30.0
 
@@ -59,9 +61,12 @@ class MachineSpec:
     http_endpoint: str = "enabled"
     http_tokens: str = "required"
     hop_limit: int = 2
-    package_version: str | None = "1.1.19"
+    # The package's version; "" is the platform's usual one, None none.
+    package_version: str | None = ""
     ssh_port: int = 22
     public_ipv4: str | None = None
+    # Of PLATFORMS.
+    platform: str = "debian"
 
 
 @dataclass
@@ -80,6 +85,7 @@ class Machine:
         self.spec = spec
         self.init_pid = 0
         self._base = base
+        self._platform = PLATFORMS[spec.platform]
         self._workdir = workdir
         self._supervisor: subprocess.Popen[str] | None = None
         self._imds: Imds | None = None
@@ -98,10 +104,11 @@ class Machine:
         try:
             self._boot()
             self._expect(["sh", "-c", IDENTITY, "sh", self.spec.instance_id, self.spec.instance_type])
-            self._expect(["sh", "-c", debian.TRUST], stdin=self._imds_server().root)
-            if self.spec.package_version is not None:
-                self.install_package(self.spec.package_version)
-            self._expect(["systemctl", "is-active", "--quiet", "ssh.service"])
+            self._expect(["sh", "-c", self._platform.trust], stdin=self._imds_server().root)
+            version = self._version()
+            if version is not None and not self._platform.comes_installed:
+                self.install_package(version)
+            self._expect(["systemctl", "is-active", "--quiet", self._platform.unit])
         except BaseException:
             self.stop()
             raise
@@ -171,17 +178,22 @@ class Machine:
         self._expect(install, stdin=source.read_bytes())
 
     def install_package(self, version: str) -> None:
-        """Installs ec2-instance-connect, or changes its version, as dpkg does it on a running system."""
-        self._expect(["sh", "-c", debian.INSTALL], stdin=debian.package(version, self._workdir))
+        """Installs ec2-instance-connect, or changes its version, as the package manager does it on a running system."""
+        script, package = self._platform.install(self._base, version, self._workdir)
+        self._expect(["sh", "-c", script], stdin=package)
 
     def remove_package(self) -> None:
-        self._expect(["dpkg", "--purge", debian.NAME])
+        self._expect(["sh", "-c", self._platform.remove])
+
+    def _version(self) -> str | None:
+        return self._platform.usual_version if self.spec.package_version == "" else self.spec.package_version
 
     def _boot(self) -> None:
         ours, theirs = socket.socketpair()
+        version = self._version()
         plan = {
-            "base": str(self._base.path),
-            "files": debian.files(self.spec.ssh_port),
+            "layers": [str(layer) for layer in self._platform.layers(self._base, version)],
+            "files": self._platform.files(self._base, version, self.spec.ssh_port),
             "hostname": "ip-" + self.spec.private_ipv4.replace(".", "-"),
             "imds_descriptor": theirs.fileno(),
             "imds_program": str(HERE / "imds.py"),

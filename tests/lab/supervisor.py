@@ -117,7 +117,8 @@ class Instance:
     def _make_root(self) -> None:
         for name in ("upper", "work", "root"):
             (STATE / name).mkdir()
-        layers = f"lowerdir={self.plan['base']},upperdir={STATE}/upper,workdir={STATE}/work"
+        lower = ":".join(self.plan["layers"])
+        layers = f"lowerdir={lower},upperdir={STATE}/upper,workdir={STATE}/work"
         netns.mount("overlay", str(self.root), "overlay", 0, layers)
         hostname = self.plan["hostname"]
         self._write("etc/machine-id", uuid.uuid4().hex + "\n")

@@ -86,7 +86,7 @@ class Bench:
             path = str(workdir / kind)
             subprocess.run(["ssh-keygen", "-q", "-t", kind, *options, "-N", "", "-f", path], check=True)
         # Built once, before the threads ask for it.
-        debian.package(MachineSpec.package_version, workdir)
+        debian.package(debian.Platform.usual_version, workdir)
 
     def run(self, row: Row) -> Outcome:
         outcome = Outcome(row)
@@ -106,7 +106,7 @@ class Bench:
         return self._agent
 
     def package(self) -> bytes:
-        return debian.package(MachineSpec.package_version, self._workdir)
+        return debian.package(debian.Platform.usual_version, self._workdir)
 
     def _spec(self, row: Row) -> MachineSpec:
         number = int.from_bytes(hashlib.sha256(row.name.encode()).digest()[:8], "big")
@@ -251,7 +251,7 @@ class _Trial:
 
     def _bring_the_archive(self) -> None:
         package = self.bench.package()
-        version = MachineSpec.package_version
+        version = debian.Platform.usual_version
         index = "\n".join([
             f"Package: {debian.NAME}", f"Version: {version}", "Architecture: all", "Maintainer: EIC Doctor lab <lab@localhost>",
             "Filename: ./package.deb", f"Size: {len(package)}", f"SHA256: {hashlib.sha256(package).hexdigest()}",

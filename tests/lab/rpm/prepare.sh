@@ -1,0 +1,26 @@
+# Run in the Debian tree with a platform's files in it: leaves nothing of dpkg, and what an image of that platform has.
+# $database is rpm's folder, $wanted the files of packages to install.
+set -eu
+rm -rf /var/lib/dpkg /var/cache/apt /var/lib/apt /etc/apt /etc/dpkg /etc/debian_version /usr/bin/dpkg* /usr/bin/apt*
+rm /etc/systemd/system/sshd.service /etc/systemd/system/multi-user.target.wants/ssh.service
+rm /usr/lib/systemd/system/ssh.service /usr/lib/systemd/system/ssh.socket
+systemctl --quiet enable sshd.service
+chmod 0600 /etc/ssh/sshd_config
+[ ! -d /etc/ssh/sshd_config.d ] || chmod -R go-rwx /etc/ssh/sshd_config.d
+# Its shell is bash, and its certificates are one file.
+ln -sf bash /bin/sh
+mkdir -p /etc/pki/tls/certs /etc/pki/ca-trust/extracted/pem
+mv /etc/ssl/certs/ca-certificates.crt /etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem
+rm -r /etc/ssl/certs
+ln -s ../pki/tls/certs /etc/ssl/certs
+ln -s ../../ca-trust/extracted/pem/tls-ca-bundle.pem /etc/pki/tls/certs/ca-bundle.crt
+mkdir -p /etc/rpm
+echo "%_dbpath $database" >/etc/rpm/macros
+mkdir -p "$database"
+if [ "$database" != /var/lib/rpm ]; then
+    rmdir /var/lib/rpm
+    ln -s "../..$database" /var/lib/rpm
+fi
+cd /opt/lab-archive
+rpm --initdb
+rpm -i basesystem-*.rpm $wanted

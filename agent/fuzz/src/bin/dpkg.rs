@@ -1,0 +1,6 @@
+//! Paragraphs of dpkg's status file.
+#![cfg_attr(feature = "libfuzzer", no_main)]
+
+use eic_doctor_agent::parse;
+
+eic_doctor_fuzz::target!(|bytes| eic_doctor_fuzz::is_bounded(&parse::parse_dpkg_status(bytes)));

@@ -14,18 +14,23 @@ pub struct Style {
 }
 
 /// Sections in their order: the area of a check's id, and the heading.
-const SECTIONS: [(&str, &str); 12] = [
+const SECTIONS: [(&str, &str); 17] = [
     ("aws.region.", "Region"),
     ("aws.instance.", "Instance"),
+    ("aws.endpoint.", "Endpoint"),
     ("aws.network.", "Network"),
     ("aws.iam.", "IAM"),
-    ("aws.endpoint.", "Endpoint"),
     ("aws.ssm.", "Systems Manager"),
     ("os.host.", "Operating system"),
     ("os.package.", "Package"),
     ("os.account.", "Accounts"),
     ("os.imds.", "Instance metadata service"),
+    ("os.trust.", "Trust and clock"),
     ("os.sshd.", "sshd"),
+    ("os.security.", "Security modules"),
+    ("os.firewall.", "Firewall on the instance"),
+    ("os.network.", "Network on the instance"),
+    ("os.log.", "Log"),
     ("both.", "AWS and the instance together"),
 ];
 

@@ -2,6 +2,7 @@
 
 mod both;
 mod command;
+mod endpoint;
 mod iam;
 mod instance;
 mod network;
@@ -65,5 +66,5 @@ pub fn os_needs(id: &str) -> &'static [&'static str] {
 }
 
 fn aws() -> Vec<&'static Check<AwsFacts>> {
-    [region::ALL, instance::ALL, network::ALL, iam::ALL, ssm::ALL].concat()
+    [region::ALL, instance::ALL, endpoint::ALL, network::ALL, iam::ALL, ssm::ALL].concat()
 }

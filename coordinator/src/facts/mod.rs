@@ -5,6 +5,7 @@
 //!
 //! Lists are empty where AWS leaves the field out; a scalar that AWS may leave out is an `Option`.
 
+mod endpoint;
 mod iam;
 mod instance;
 mod network;
@@ -17,6 +18,7 @@ use eic_doctor_agent::facts::OsFacts;
 use eic_doctor_proto::Fact;
 use serde::{Deserialize, Serialize};
 
+pub use endpoint::InstanceConnectEndpoint;
 pub use iam::{
     BoundaryDetail, CallerIdentity, ContextEntry, EvaluationResult, MatchedStatement, OrganizationsDetail, Position,
     ResourceSpecificResult, Role, Simulation, SimulationQuestion, User,
@@ -74,6 +76,10 @@ pub struct AwsFacts {
     pub block_public_access: Fact<BlockPublicAccessOptions>,
     /// `ec2:DescribeVpcBlockPublicAccessExclusions`; asked only where the options block something.
     pub block_public_access_exclusions: Fact<Vec<BlockPublicAccessExclusion>>,
+    /// `ec2:DescribeInstanceConnectEndpoints`: all of the Region; asked only for an attempt that may go through one.
+    pub instance_connect_endpoints: Fact<Vec<InstanceConnectEndpoint>>,
+    /// `ec2:DescribeNetworkInterfaces`: those of the endpoint that the attempt goes through.
+    pub endpoint_interfaces: Fact<Vec<NetworkInterface>>,
     /// `ec2:DescribeManagedPrefixLists`: EC2 Instance Connect's of the Region.
     pub managed_prefix_lists: Fact<Vec<ManagedPrefixList>>,
     /// `ec2:GetManagedPrefixListEntries` by prefix list id: EC2 Instance Connect's, and those that security group rules and routes name.
@@ -85,6 +91,8 @@ pub struct AwsFacts {
     pub principal_arn: Fact<String>,
     /// `iam:SimulatePrincipalPolicy` for SendSSHPublicKey on the instance.
     pub simulation: Fact<Simulation>,
+    /// `iam:SimulatePrincipalPolicy` for OpenTunnel on the endpoint that the attempt goes through.
+    pub tunnel_simulation: Fact<Simulation>,
     /// `ssm:DescribeInstanceInformation`; absent: not a managed node.
     pub managed_node: Fact<InstanceInformation>,
 }

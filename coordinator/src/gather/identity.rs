@@ -3,14 +3,18 @@
 use eic_doctor_proto::{Attempt, Fact, Via, Why};
 
 use super::budget::Budget;
+use super::network::Network;
 use super::operations::{Aws, GetCallerIdentity, GetRole, GetUser, SimulatePrincipalPolicy};
 use super::refused::{Answer, Refused, RefusedKind, fact};
 use super::run::Seen;
 use crate::arn::{Principal, PrincipalKind};
 use crate::facts::{CallerIdentity, ContextEntry, Simulation, SimulationQuestion};
+use crate::path;
 
-/// Push a key: the one call whose permission decides.
+/// Push a key: the call whose permission decides on every way.
 const PUSH: &str = "ec2-instance-connect:SendSSHPublicKey";
+/// The second one, through an endpoint.
+const TUNNEL: &str = "ec2-instance-connect:OpenTunnel";
 
 pub(super) struct Identity {
     pub caller: Fact<CallerIdentity>,
@@ -49,6 +53,62 @@ pub(super) async fn look<A: Aws>(
         Err(why) => Asked::neither(why),
     };
     Identity { caller, principal_arn: asked.principal_arn, simulation: asked.simulation }
+}
+
+/// What the simulator says of the tunnel, where the way leads through an endpoint: a third round trip, for both the endpoint and the
+/// principal's ARN have to be known.
+pub(super) async fn tunnel<A: Aws>(
+    aws: &A,
+    budget: &Budget,
+    region: &str,
+    attempt: &Attempt,
+    seen: &Seen,
+    network: &Network,
+    identity: &Identity,
+) -> Fact<Simulation> {
+    let resolved = path::resolve(attempt, &seen.instance);
+    let (Via::Endpoint, Some(instance)) = (resolved.via, seen.instance.known()) else { return Fact::NotGathered };
+    let endpoints = network.instance_connect_endpoints.known().map(Vec::as_slice).unwrap_or_default();
+    let Ok(dialled) = path::address::dialled(instance, &resolved) else { return Fact::NotGathered };
+    let Some(endpoint) = path::endpoint::choose(endpoints, dialled.interface) else { return Fact::NotGathered };
+    let principal = match &identity.principal_arn {
+        Fact::Known(arn) => arn,
+        Fact::Unreadable(why) => return Fact::Unreadable(why.clone()),
+        Fact::Absent | Fact::NotGathered => return Fact::NotGathered,
+    };
+    let Some(resource) = endpoint.instance_connect_endpoint_arn.clone() else {
+        return Fact::unreadable("the endpoint's ARN is not told");
+    };
+    let mut context_entries = vec![
+        entry("ec2-instance-connect:remotePort", &resolved.port.to_string(), "numeric"),
+        entry("ec2-instance-connect:privateIpAddress", &dialled.address.to_string(), "ip"),
+        // What the console and the AWS CLI ask for when nobody says otherwise.
+        entry("ec2-instance-connect:maxTunnelDuration", "3600", "numeric"),
+        entry("aws:RequestedRegion", region, "string"),
+    ];
+    for tag in &endpoint.tags {
+        if let Some(key) = &tag.key {
+            let value = tag.value.as_deref().unwrap_or_default();
+            context_entries.push(entry(&format!("aws:ResourceTag/{key}"), value, "string"));
+            context_entries.push(entry(&format!("ec2:ResourceTag/{key}"), value, "string"));
+        }
+    }
+    let question = SimulationQuestion {
+        policy_source_arn: principal.clone(),
+        action_names: vec![TUNNEL.to_owned()],
+        resource_arns: vec![resource],
+        context_entries,
+    };
+    let action = <A as SimulatePrincipalPolicy>::ACTION;
+    fact(budget.ask(action, aws.simulate_principal_policy(&question)).await)
+}
+
+fn entry(name: &str, value: &str, kind: &str) -> ContextEntry {
+    ContextEntry {
+        context_key_name: name.to_owned(),
+        context_key_values: vec![value.to_owned()],
+        context_key_type: kind.to_owned(),
+    }
 }
 
 fn caller_principal(caller: &Fact<CallerIdentity>) -> Result<Principal, Why> {
@@ -220,26 +280,21 @@ impl<A: Aws> Asker<'_, A> {
     /// Everything that is known of the push, since the simulator looks nothing up by itself. What a policy asks for besides comes
     /// back as missing context.
     fn question(&self, arn: &str, resource: &str, seen: &Seen) -> SimulationQuestion {
-        let entry = |name: String, value: &str, kind: &str| ContextEntry {
-            context_key_name: name,
-            context_key_values: vec![value.to_owned()],
-            context_key_type: kind.to_owned(),
-        };
         let mut context_entries = vec![
-            entry("ec2:osuser".to_owned(), self.attempt.os_user.as_str(), "string"),
-            entry("aws:RequestedRegion".to_owned(), self.region, "string"),
+            entry("ec2:osuser", self.attempt.os_user.as_str(), "string"),
+            entry("aws:RequestedRegion", self.region, "string"),
         ];
         for tag in seen.instance.known().map(|instance| instance.tags.as_slice()).unwrap_or_default() {
             if let Some(key) = &tag.key {
                 let value = tag.value.as_deref().unwrap_or_default();
-                context_entries.push(entry(format!("aws:ResourceTag/{key}"), value, "string"));
-                context_entries.push(entry(format!("ec2:ResourceTag/{key}"), value, "string"));
+                context_entries.push(entry(&format!("aws:ResourceTag/{key}"), value, "string"));
+                context_entries.push(entry(&format!("ec2:ResourceTag/{key}"), value, "string"));
             }
         }
         // With the browser client the console pushes, from where is not documented; a private source is not what AWS's API sees.
         let host = self.attempt.source.filter(|source| source.prefix_len() == source.max_prefix_len());
         if let Some(host) = host.filter(|_| self.attempt.via == Via::Public) {
-            context_entries.push(entry("aws:SourceIp".to_owned(), &host.addr().to_string(), "ip"));
+            context_entries.push(entry("aws:SourceIp", &host.addr().to_string(), "ip"));
         }
         SimulationQuestion {
             policy_source_arn: arn.to_owned(),

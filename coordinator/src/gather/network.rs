@@ -2,20 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use eic_doctor_proto::Fact;
+use eic_doctor_proto::{Attempt, Fact, Via};
 
 use super::budget::Budget;
 use super::operations::{
-    Aws, DescribeInternetGateways, DescribeManagedPrefixLists, DescribeNetworkAcls, DescribeRouteTables,
-    DescribeSecurityGroups, DescribeSubnets, DescribeVpcBlockPublicAccessExclusions,
-    DescribeVpcBlockPublicAccessOptions, GetManagedPrefixListEntries,
+    Aws, DescribeInstanceConnectEndpoints, DescribeInternetGateways, DescribeManagedPrefixLists, DescribeNetworkAcls,
+    DescribeNetworkInterfaces, DescribeRouteTables, DescribeSecurityGroups, DescribeSubnets,
+    DescribeVpcBlockPublicAccessExclusions, DescribeVpcBlockPublicAccessOptions, GetManagedPrefixListEntries,
 };
 use super::refused::fact;
 use super::run::Seen;
 use crate::facts::{
-    BlockPublicAccessExclusion, BlockPublicAccessOptions, Instance, InternetGateway, ManagedPrefixList, NetworkAcl,
-    PrefixListEntry, RouteTable, SecurityGroup, Subnet,
+    BlockPublicAccessExclusion, BlockPublicAccessOptions, Instance, InstanceConnectEndpoint, InternetGateway,
+    ManagedPrefixList, NetworkAcl, NetworkInterface, PrefixListEntry, RouteTable, SecurityGroup, Subnet,
 };
+use crate::path;
 
 pub(super) struct Network {
     pub subnets: Fact<Vec<Subnet>>,
@@ -23,6 +24,8 @@ pub(super) struct Network {
     pub network_acls: Fact<Vec<NetworkAcl>>,
     pub route_tables: Fact<Vec<RouteTable>>,
     pub internet_gateways: Fact<Vec<InternetGateway>>,
+    pub instance_connect_endpoints: Fact<Vec<InstanceConnectEndpoint>>,
+    pub endpoint_interfaces: Fact<Vec<NetworkInterface>>,
     pub block_public_access: Fact<BlockPublicAccessOptions>,
     pub block_public_access_exclusions: Fact<Vec<BlockPublicAccessExclusion>>,
     pub managed_prefix_lists: Fact<Vec<ManagedPrefixList>>,
@@ -33,19 +36,20 @@ pub(super) async fn look<A: Aws>(
     aws: &A,
     budget: &Budget,
     region: &str,
+    attempt: &Attempt,
     instance: impl Future<Output = Seen>,
 ) -> Network {
     let (service, around, public_access) = tokio::join!(
         service_lists(aws, budget, region),
         async {
-            let seen = instance.await;
-            around(aws, budget, &seen).await
+            let (seen, endpoints) = tokio::join!(instance, endpoints(aws, budget, attempt));
+            around(aws, budget, attempt, &seen, endpoints).await
         },
         public_access(aws, budget)
     );
     let (block_public_access, block_public_access_exclusions) = public_access;
     let (managed_prefix_lists, mut prefix_list_entries) = service;
-    let Around { vpcs, subnets, security_groups, network_acls, route_tables, internet_gateways } = around;
+    let Around { vpcs, subnets, security_groups, network_acls, route_tables, internet_gateways, .. } = around;
     // The third round trip, only when a rule or a route names a list that nobody has asked for yet.
     let mut named = named_by_rules(&security_groups);
     named.extend(named_by_routes(&route_tables));
@@ -58,6 +62,8 @@ pub(super) async fn look<A: Aws>(
         network_acls,
         route_tables,
         internet_gateways,
+        instance_connect_endpoints: around.endpoints,
+        endpoint_interfaces: around.endpoint_interfaces,
         block_public_access,
         block_public_access_exclusions,
         managed_prefix_lists,
@@ -88,6 +94,19 @@ struct Around {
     network_acls: Fact<Vec<NetworkAcl>>,
     route_tables: Fact<Vec<RouteTable>>,
     internet_gateways: Fact<Vec<InternetGateway>>,
+    endpoints: Fact<Vec<InstanceConnectEndpoint>>,
+    endpoint_interfaces: Fact<Vec<NetworkInterface>>,
+}
+
+/// Those of the Region, for an attempt that may go through one.
+async fn endpoints<A: Aws>(aws: &A, budget: &Budget, attempt: &Attempt) -> Fact<Vec<InstanceConnectEndpoint>> {
+    match attempt.via {
+        Via::Auto | Via::Endpoint => {
+            let action = <A as DescribeInstanceConnectEndpoints>::ACTION;
+            fact(budget.ask(action, aws.describe_instance_connect_endpoints()).await)
+        }
+        Via::Browser | Via::Public | Via::Private => Fact::NotGathered,
+    }
 }
 
 /// The names under which AWS publishes the Region's EC2 Instance Connect ranges.
@@ -124,7 +143,13 @@ async fn entries_of<A: Aws>(
     futures_util::future::join_all(entries).await.into_iter().collect()
 }
 
-async fn around<A: Aws>(aws: &A, budget: &Budget, seen: &Seen) -> Around {
+async fn around<A: Aws>(
+    aws: &A,
+    budget: &Budget,
+    attempt: &Attempt,
+    seen: &Seen,
+    endpoints: Fact<Vec<InstanceConnectEndpoint>>,
+) -> Around {
     let Some(instance) = seen.instance.known() else {
         return Around {
             vpcs: Vec::new(),
@@ -133,9 +158,18 @@ async fn around<A: Aws>(aws: &A, budget: &Budget, seen: &Seen) -> Around {
             network_acls: seen.not_asked(),
             route_tables: seen.not_asked(),
             internet_gateways: seen.not_asked(),
+            endpoints,
+            endpoint_interfaces: seen.not_asked(),
         };
     };
-    let ids = Ids::of(instance);
+    let resolved = path::resolve(attempt, &seen.instance);
+    let endpoint = match (resolved.via, path::address::dialled(instance, &resolved)) {
+        (Via::Endpoint, Ok(dialled)) => {
+            path::endpoint::choose(endpoints.known().map(Vec::as_slice).unwrap_or_default(), dialled.interface)
+        }
+        _ => None,
+    };
+    let ids = Ids::of(instance, endpoint);
     let subnets =
         unless_none(&ids.subnets, budget.ask(<A as DescribeSubnets>::ACTION, aws.describe_subnets(&ids.subnets)));
     let groups = unless_none(
@@ -148,9 +182,28 @@ async fn around<A: Aws>(aws: &A, budget: &Budget, seen: &Seen) -> Around {
         unless_none(&ids.vpcs, budget.ask(<A as DescribeRouteTables>::ACTION, aws.describe_route_tables(&ids.vpcs)));
     let gateways =
         unless_none(&ids.vpcs, budget.ask(<A as DescribeInternetGateways>::ACTION, aws.describe_internet_gateways()));
-    let (subnets, security_groups, network_acls, route_tables, internet_gateways) =
-        tokio::join!(subnets, groups, acls, tables, gateways);
-    Around { vpcs: ids.vpcs, subnets, security_groups, network_acls, route_tables, internet_gateways }
+    let interface_ids = endpoint.map(|endpoint| endpoint.network_interface_ids.clone()).unwrap_or_default();
+    let interfaces = async {
+        match endpoint {
+            Some(_) => {
+                let action = <A as DescribeNetworkInterfaces>::ACTION;
+                unless_none(&interface_ids, budget.ask(action, aws.describe_network_interfaces(&interface_ids))).await
+            }
+            None => Fact::NotGathered,
+        }
+    };
+    let (subnets, security_groups, network_acls, route_tables, internet_gateways, endpoint_interfaces) =
+        tokio::join!(subnets, groups, acls, tables, gateways, interfaces);
+    Around {
+        vpcs: ids.vpcs,
+        subnets,
+        security_groups,
+        network_acls,
+        route_tables,
+        internet_gateways,
+        endpoints,
+        endpoint_interfaces,
+    }
 }
 
 /// Asks only when there is something to ask about: an empty list of ids would mean "all" to EC2. A stopped or terminated instance
@@ -166,12 +219,15 @@ struct Ids {
 }
 
 impl Ids {
-    fn of(instance: &Instance) -> Self {
+    fn of(instance: &Instance, endpoint: Option<&InstanceConnectEndpoint>) -> Self {
         let interfaces = &instance.network_interfaces;
         let groups = interfaces.iter().flat_map(|interface| &interface.groups).chain(&instance.security_groups);
+        let subnets = interfaces.iter().map(|interface| &interface.subnet_id).chain([&instance.subnet_id]);
+        let endpoint_groups: Vec<Option<String>> =
+            endpoint.iter().flat_map(|endpoint| &endpoint.security_group_ids).cloned().map(Some).collect();
         Self {
-            subnets: distinct(interfaces.iter().map(|interface| &interface.subnet_id).chain([&instance.subnet_id])),
-            groups: distinct(groups.map(|group| &group.group_id)),
+            subnets: distinct(subnets.chain(endpoint.map(|endpoint| &endpoint.subnet_id))),
+            groups: distinct(groups.map(|group| &group.group_id).chain(&endpoint_groups)),
             vpcs: distinct(interfaces.iter().map(|interface| &interface.vpc_id).chain([&instance.vpc_id])),
         }
     }

@@ -2,9 +2,10 @@
 
 use super::refused::Answer;
 use crate::facts::{
-    AvailabilityZone, BlockPublicAccessExclusion, BlockPublicAccessOptions, CallerIdentity, Image, InstanceInformation,
-    InstanceStatus, InternetGateway, ManagedPrefixList, NetworkAcl, PrefixListEntry, Region, Reservation, Role,
-    RouteTable, SecurityGroup, Simulation, SimulationQuestion, Subnet, User,
+    AvailabilityZone, BlockPublicAccessExclusion, BlockPublicAccessOptions, CallerIdentity, Image,
+    InstanceConnectEndpoint, InstanceInformation, InstanceStatus, InternetGateway, ManagedPrefixList, NetworkAcl,
+    NetworkInterface, PrefixListEntry, Region, Reservation, Role, RouteTable, SecurityGroup, Simulation,
+    SimulationQuestion, Subnet, User,
 };
 
 macro_rules! operations {
@@ -43,6 +44,9 @@ operations! {
     "ec2:DescribeInternetGateways" DescribeInternetGateways::describe_internet_gateways() -> Vec<InternetGateway>;
     "ec2:DescribeVpcBlockPublicAccessOptions" DescribeVpcBlockPublicAccessOptions::describe_vpc_block_public_access_options() -> BlockPublicAccessOptions;
     "ec2:DescribeVpcBlockPublicAccessExclusions" DescribeVpcBlockPublicAccessExclusions::describe_vpc_block_public_access_exclusions() -> Vec<BlockPublicAccessExclusion>;
+    /// All of the Region: which one is taken hangs on the instance.
+    "ec2:DescribeInstanceConnectEndpoints" DescribeInstanceConnectEndpoints::describe_instance_connect_endpoints() -> Vec<InstanceConnectEndpoint>;
+    "ec2:DescribeNetworkInterfaces" DescribeNetworkInterfaces::describe_network_interfaces(interface_ids: &[String]) -> Vec<NetworkInterface>;
     "ec2:DescribeManagedPrefixLists" DescribeManagedPrefixLists::describe_managed_prefix_lists(names: &[String]) -> Vec<ManagedPrefixList>;
     "ec2:GetManagedPrefixListEntries" GetManagedPrefixListEntries::get_managed_prefix_list_entries(prefix_list_id: &str) -> Vec<PrefixListEntry>;
     "sts:GetCallerIdentity" GetCallerIdentity::get_caller_identity() -> CallerIdentity;

@@ -17,13 +17,15 @@ use eic_doctor_proto::{Fact, visible};
 use crate::facts::{AwsFacts, Facts, Instance, Role, Simulation, User};
 use files::{Folder, is_prefix_list_id, write};
 use listing::{
-    AvailabilityZones, BlockPublicAccessExclusions, Entries, Images, InstanceInformationList, InstanceStatuses,
-    InternetGateways, ManagedPrefixLists, NetworkAcls, PublicAccessOptions, Regions, Reservations, RouteTables,
-    SecurityGroups, Subnets,
+    AvailabilityZones, BlockPublicAccessExclusions, Entries, Images, InstanceConnectEndpoints, InstanceInformationList,
+    InstanceStatuses, InternetGateways, ManagedPrefixLists, NetworkAcls, NetworkInterfaces, PublicAccessOptions,
+    Regions, Reservations, RouteTables, SecurityGroups, Subnets,
 };
 
 pub use files::WorldFile;
 
+/// The same call as for the push, asked a second time.
+const TUNNEL: &str = "iam-simulate-principal-policy.open-tunnel";
 const ENTRIES: &str = "ec2-get-managed-prefix-list-entries.";
 
 #[derive(Debug, thiserror::Error)]
@@ -74,11 +76,15 @@ pub fn read_world(folder: &Path, instance_id: Option<&str>) -> Result<Facts, Wor
             .map(|answer| answer.vpc_block_public_access_options),
         block_public_access_exclusions: folder
             .list::<BlockPublicAccessExclusions>("ec2-describe-vpc-block-public-access-exclusions")?,
+        instance_connect_endpoints: folder
+            .list::<InstanceConnectEndpoints>("ec2-describe-instance-connect-endpoints")?,
+        endpoint_interfaces: folder.list::<NetworkInterfaces>("ec2-describe-network-interfaces")?,
         managed_prefix_lists: folder.list::<ManagedPrefixLists>("ec2-describe-managed-prefix-lists")?,
         prefix_list_entries: prefix_list_entries(&folder)?,
         caller: folder.call("sts-get-caller-identity")?,
         principal_arn: principal(&folder, &simulation)?,
         simulation,
+        tunnel_simulation: folder.call::<Simulation>(TUNNEL)?,
         managed_node: only(nodes, |node| is_ours(&node.instance_id)),
         instance,
         instance_owner_id,
@@ -110,6 +116,9 @@ pub fn write_world(folder: &Path, facts: &Facts) -> Result<(), WorldError> {
     write(folder, "aws/ec2-describe-vpc-block-public-access-options.json", &options)?;
     let exclusions = BlockPublicAccessExclusions::all(&aws.block_public_access_exclusions);
     write(folder, "aws/ec2-describe-vpc-block-public-access-exclusions.json", &exclusions)?;
+    let endpoints = InstanceConnectEndpoints::all(&aws.instance_connect_endpoints);
+    write(folder, "aws/ec2-describe-instance-connect-endpoints.json", &endpoints)?;
+    write(folder, "aws/ec2-describe-network-interfaces.json", &NetworkInterfaces::all(&aws.endpoint_interfaces))?;
     write(folder, "aws/ec2-describe-managed-prefix-lists.json", &ManagedPrefixLists::all(&aws.managed_prefix_lists))?;
     for (id, entries) in aws.prefix_list_entries.iter().filter(|(id, _)| is_prefix_list_id(id)) {
         write(folder, &format!("aws/{ENTRIES}{id}.json"), &Entries::all(entries))?;
@@ -126,6 +135,7 @@ pub fn write_world(folder: &Path, facts: &Facts) -> Result<(), WorldError> {
         write(folder, "aws/iam-get-role.json", &role)?;
     }
     write(folder, "aws/iam-simulate-principal-policy.json", &aws.simulation)?;
+    write(folder, &format!("aws/{TUNNEL}.json"), &aws.tunnel_simulation)?;
     write(folder, "aws/ssm-describe-instance-information.json", &InstanceInformationList::one(&aws.managed_node))
 }
 

@@ -50,7 +50,7 @@ pub async fn gather<A: Aws>(aws: &A, question: &Question, budget: &Budget, pace:
     let regions = budget.ask(<A as DescribeRegions>::ACTION, aws.describe_regions());
     let zones = budget.ask(<A as DescribeAvailabilityZones>::ACTION, aws.describe_availability_zones());
     let image = async { image(aws, budget, &instance.clone().await).await };
-    let network = network::look(aws, budget, region, instance.clone());
+    let network = network::look(aws, budget, region, &question.attempt, instance.clone());
     let identity = identity::look(aws, budget, region, &question.attempt, instance.clone());
     let os = async {
         let (seen, node) = tokio::join!(instance.clone(), node);
@@ -63,6 +63,7 @@ pub async fn gather<A: Aws>(aws: &A, question: &Question, budget: &Budget, pace:
     let (status, regions, zones, image, network, identity, (managed_node, brought)) =
         tokio::join!(status, regions, zones, image, network, identity, os);
     let seen = instance.await;
+    let tunnel_simulation = identity::tunnel(aws, budget, region, &question.attempt, &seen, &network, &identity).await;
     let aws = AwsFacts {
         region: Fact::Known(question.region.clone()),
         instance: seen.instance,
@@ -76,6 +77,8 @@ pub async fn gather<A: Aws>(aws: &A, question: &Question, budget: &Budget, pace:
         network_acls: network.network_acls,
         route_tables: network.route_tables,
         internet_gateways: network.internet_gateways,
+        instance_connect_endpoints: network.instance_connect_endpoints,
+        endpoint_interfaces: network.endpoint_interfaces,
         block_public_access: network.block_public_access,
         block_public_access_exclusions: network.block_public_access_exclusions,
         managed_prefix_lists: network.managed_prefix_lists,
@@ -83,6 +86,7 @@ pub async fn gather<A: Aws>(aws: &A, question: &Question, budget: &Budget, pace:
         caller: identity.caller,
         principal_arn: identity.principal_arn,
         simulation: identity.simulation,
+        tunnel_simulation,
         managed_node,
     };
     Gathered {

@@ -36,7 +36,7 @@ impl Fake {
         let instance: Instance = serde_json::from_str(
             r#"{"InstanceId": "i-0123456789abcdef0", "ImageId": "ami-1", "State": {"Name": "running"}, "VpcId": "vpc-1",
                 "SubnetId": "subnet-1", "SecurityGroups": [{"GroupId": "sg-1"}], "Tags": [{"Key": "env", "Value": "prod"}],
-                "NetworkInterfaces": [{"VpcId": "vpc-1", "SubnetId": "subnet-1", "Groups": [{"GroupId": "sg-1"}]}]}"#,
+                "NetworkInterfaces": [{"VpcId": "vpc-1", "SubnetId": "subnet-1", "PrivateIpAddress": "10.0.0.5", "Groups": [{"GroupId": "sg-1"}]}]}"#,
         )
         .unwrap();
         Self {
@@ -127,6 +127,16 @@ answers! {
         routes: vec![Route { gateway_id: Some("igw-loose".into()), ..Route::default() }],
         ..RouteTable::default()
     }], vpcs.join(",");
+    DescribeInstanceConnectEndpoints::describe_instance_connect_endpoints() -> Vec<InstanceConnectEndpoint> = |_fake| vec![InstanceConnectEndpoint {
+        vpc_id: Some("vpc-1".into()),
+        subnet_id: Some("subnet-2".into()),
+        state: Some("create-complete".into()),
+        network_interface_ids: vec!["eni-2".into()],
+        security_group_ids: vec!["sg-2".into()],
+        instance_connect_endpoint_arn: Some("arn:aws:ec2:eu-west-1:123456789012:instance-connect-endpoint/eice-1".into()),
+        ..InstanceConnectEndpoint::default()
+    }], "";
+    DescribeNetworkInterfaces::describe_network_interfaces(ids: &[String]) -> Vec<NetworkInterface> = |_fake| vec![NetworkInterface::default()], ids.join(",");
     DescribeVpcBlockPublicAccessOptions::describe_vpc_block_public_access_options() -> BlockPublicAccessOptions = |_fake| BlockPublicAccessOptions {
         internet_gateway_block_mode: Some("block-ingress".into()),
         ..BlockPublicAccessOptions::default()

@@ -21,6 +21,13 @@ async fn run(fake: &Fake) -> Facts {
     run_with(fake, &question()).await.facts
 }
 
+/// Not through an endpoint, so that the push alone is simulated.
+async fn run_directly(fake: &Fake) -> Facts {
+    let mut question = question();
+    question.attempt.via = Via::Private;
+    run_with(fake, &question).await.facts
+}
+
 /// The reason of every fact that is unreadable, with its missing action.
 fn unreadable(facts: &Facts) -> Vec<(&'static str, Why)> {
     fn why<T>(fact: &Fact<T>) -> Option<Why> {
@@ -43,6 +50,9 @@ fn unreadable(facts: &Facts) -> Vec<(&'static str, Why)> {
         ("network_acls", why(&aws.network_acls)),
         ("route_tables", why(&aws.route_tables)),
         ("internet_gateways", why(&aws.internet_gateways)),
+        ("instance_connect_endpoints", why(&aws.instance_connect_endpoints)),
+        ("endpoint_interfaces", why(&aws.endpoint_interfaces)),
+        ("tunnel_simulation", why(&aws.tunnel_simulation)),
         ("block_public_access", why(&aws.block_public_access)),
         ("block_public_access_exclusions", why(&aws.block_public_access_exclusions)),
         ("managed_prefix_lists", why(&aws.managed_prefix_lists)),
@@ -64,7 +74,8 @@ async fn every_call_is_made_once_and_nothing_is_missing() {
     assert!(gathered.complete);
     for action in ACTIONS {
         let expected = match *action {
-            "ec2:GetManagedPrefixListEntries" => 2,
+            // For the push, and for the tunnel of the endpoint that `auto` chooses here.
+            "ec2:GetManagedPrefixListEntries" | "iam:SimulatePrincipalPolicy" => 2,
             "ssm:GetCommandInvocation" => 3,
             // Only a principal whose path is not known needs them.
             "iam:GetRole" | "iam:GetUser" => 0,
@@ -97,7 +108,7 @@ async fn with_everything_refused_nothing_is_known_but_the_region() {
     fake.refuse = ACTIONS.iter().map(|action| (*action, "AccessDenied")).collect();
     let facts = run(&fake).await;
     let found = unreadable(&facts);
-    assert_eq!(found.len(), 18, "{found:#?}");
+    assert_eq!(found.len(), 20, "{found:#?}");
     assert!(found.iter().all(|(_, why)| why.missing_action.is_some()), "{found:#?}");
     assert_eq!(facts.aws.region, Fact::Known("eu-west-1".into()));
 }
@@ -174,7 +185,7 @@ fn session() -> Fake {
 #[tokio::test]
 async fn a_session_of_a_role_without_a_path_is_simulated_once() {
     let fake = session();
-    let facts = run(&fake).await;
+    let facts = run_directly(&fake).await;
     assert_eq!(facts.aws.principal_arn, Fact::Known(fake.role_arn.clone()));
     assert_eq!(fake.count("iam:SimulatePrincipalPolicy"), 1);
 }
@@ -183,7 +194,7 @@ async fn a_session_of_a_role_without_a_path_is_simulated_once() {
 async fn a_session_of_a_role_with_a_path_is_simulated_again_with_the_path() {
     let mut fake = session();
     fake.role_arn = format!("arn:aws:iam::{ACCOUNT}:role/aws-reserved/ops");
-    let facts = run(&fake).await;
+    let facts = run_directly(&fake).await;
     assert_eq!(facts.aws.principal_arn, Fact::Known(fake.role_arn.clone()));
     assert!(facts.aws.simulation.known().is_some());
     assert_eq!(fake.count("iam:SimulatePrincipalPolicy"), 2);
@@ -196,7 +207,7 @@ async fn without_get_role_the_guess_holds_when_the_simulator_knows_it_and_else_t
     assert_eq!(run(&fake).await.aws.principal_arn, Fact::Known(fake.role_arn.clone()));
 
     fake.role_arn = format!("arn:aws:iam::{ACCOUNT}:role/aws-reserved/ops");
-    let found = unreadable(&run(&fake).await);
+    let found = unreadable(&run_directly(&fake).await);
     let named: Vec<_> = found.iter().map(|(name, why)| (*name, why.missing_action.as_deref())).collect();
     assert_eq!(named, [("principal_arn", Some("iam:GetRole")), ("simulation", Some("iam:GetRole"))]);
 }
@@ -218,7 +229,7 @@ async fn root_federated_users_and_other_accounts_cannot_be_simulated_and_the_rea
         ("arn:aws:iam::aws:policy/x".to_owned(), "neither a user nor a role"),
     ] {
         let fake = Fake { caller, ..Fake::healthy() };
-        let found = unreadable(&run(&fake).await);
+        let found = unreadable(&run_directly(&fake).await);
         assert_eq!(found.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["principal_arn", "simulation"]);
         assert!(found.iter().all(|(_, why)| why.reason.contains(word)), "{found:?}");
         assert_eq!(fake.count("iam:SimulatePrincipalPolicy"), 0);

@@ -6,6 +6,7 @@
 pub mod address;
 pub mod block_public_access;
 pub mod cidr;
+pub mod endpoint;
 pub mod internet_gateway;
 pub mod network_acl;
 pub mod ports;
@@ -43,19 +44,20 @@ pub struct Way<'a> {
     /// `None` when the instance has no address of the way's kind; then the primary network interface is looked at.
     pub dialled: Option<IpAddr>,
     pub source: Result<Source, NoSource>,
+    /// Security groups that the source is a member of, where that is known: those of the endpoint.
+    pub source_groups: Vec<&'a str>,
     pub is_private: bool,
     pub port: u16,
 }
 
-/// What every element says of an attempt through an EC2 Instance Connect Endpoint.
-const ENDPOINT: &str =
-    "the network between an EC2 Instance Connect Endpoint and the instance is not judged; the rest of the way is";
-
 /// The whole way, hop by hop. It stops at nothing: every element that blocks is listed.
 pub fn evaluate(facts: &AwsFacts, attempt: &Attempt) -> PathReport {
     let dialled = facts.instance.known().and_then(|instance| address::dialled(instance, attempt).ok());
-    let source = source::of(facts, attempt, dialled.map(|dialled| dialled.address));
-    let elements = [
+    let source = match way(facts, attempt) {
+        Ok(way) => way.source,
+        Err(why) => Err(NoSource::Unknown(why)),
+    };
+    let mut elements = vec![
         ("address", "inbound", judge_address(facts, attempt)),
         ("internet-gateway", "inbound", internet_gateway::judge(facts, attempt)),
         ("block-public-access", "inbound", block_public_access::judge(facts, attempt)),
@@ -64,6 +66,13 @@ pub fn evaluate(facts: &AwsFacts, attempt: &Attempt) -> PathReport {
         ("network-acl", "outbound", network_acl::judge(facts, attempt, network_acl::Direction::Egress)),
         ("route-table", "outbound", route_table::judge(facts, attempt)),
     ];
+    if attempt.via == Via::Endpoint {
+        elements.push(("endpoint", "outbound", endpoint::judge_exists(facts, attempt)));
+        elements.push(("endpoint-state", "outbound", endpoint::judge_state(facts, attempt)));
+        elements.push(("endpoint-address-type", "outbound", endpoint::judge_address_type(facts, attempt)));
+        elements.push(("endpoint-security-group", "outbound", endpoint::judge_security_group(facts, attempt)));
+        elements.push(("endpoint-network-acl", "outbound", endpoint::judge_network_acl(facts, attempt)));
+    }
     let hops: Vec<Hop> =
         elements.into_iter().map(|(element, direction, decided)| hop(element, direction, decided)).collect();
     PathReport {
@@ -92,12 +101,13 @@ pub fn judge_address(facts: &AwsFacts, attempt: &Attempt) -> Decided {
 }
 
 /// What every element must know, or why none can be judged.
+///
+/// Through an endpoint the source is the endpoint, so its elements are those of a connection inside the VPC.
 pub fn way<'a>(facts: &'a AwsFacts, attempt: &Attempt) -> Result<Way<'a>, Why> {
     let instance: &Instance = need(&facts.instance, "the instance")?;
     match attempt.via {
         Via::Auto => return Err(undecided()),
-        Via::Endpoint => return Err(Why::new(ENDPOINT)),
-        Via::Browser | Via::Public | Via::Private => {}
+        Via::Browser | Via::Public | Via::Private | Via::Endpoint => {}
     }
     let dialled = address::dialled(instance, attempt).ok();
     let interface = dialled
@@ -105,10 +115,23 @@ pub fn way<'a>(facts: &'a AwsFacts, attempt: &Attempt) -> Result<Way<'a>, Why> {
         .or_else(|| address::primary(instance))
         .ok_or_else(|| Why::new("the instance's answer lists no network interface"))?;
     let dialled = dialled.map(|dialled| dialled.address);
+    if attempt.via == Via::Endpoint {
+        let endpoint =
+            endpoint::of(facts, interface)?.ok_or_else(|| Why::new("there is no endpoint to come through"))?;
+        return Ok(Way {
+            interface,
+            dialled,
+            source: endpoint::source(facts, attempt, endpoint, dialled),
+            source_groups: endpoint.security_group_ids.iter().map(String::as_str).collect(),
+            is_private: true,
+            port: attempt.port,
+        });
+    }
     Ok(Way {
         interface,
         dialled,
         source: source::of(facts, attempt, dialled),
+        source_groups: Vec::new(),
         is_private: attempt.via == Via::Private,
         port: attempt.port,
     })

@@ -64,8 +64,12 @@ pub fn judge(facts: &AwsFacts, attempt: &Attempt, direction: Direction) -> Decid
 
 /// The ACL of the network interface's subnet.
 pub fn acl<'a>(facts: &'a AwsFacts, way: &Way<'a>) -> Result<&'a NetworkAcl, Why> {
-    let acls = need(&facts.network_acls, "the network ACLs")?;
     let subnet = way.interface.subnet_id.as_deref().ok_or_else(|| Why::new("the network interface names no subnet"))?;
+    acl_of(facts, subnet)
+}
+
+pub fn acl_of<'a>(facts: &'a AwsFacts, subnet: &str) -> Result<&'a NetworkAcl, Why> {
+    let acls = need(&facts.network_acls, "the network ACLs")?;
     let is_of_subnet =
         |acl: &&NetworkAcl| acl.associations.iter().any(|association| association.subnet_id.as_deref() == Some(subnet));
     acls.iter().find(is_of_subnet).ok_or_else(|| {

@@ -6,7 +6,7 @@
 
 use std::net::IpAddr;
 
-use eic_doctor_proto::{Attempt, HopDecision, Why};
+use eic_doctor_proto::{Attempt, HopDecision, Via, Why};
 use ipnet::IpNet;
 
 use crate::facts::{AwsFacts, Route, RouteTable};
@@ -41,6 +41,15 @@ pub enum Target<'a> {
 }
 
 pub fn judge(facts: &AwsFacts, attempt: &Attempt) -> Decided {
+    if attempt.via == Via::Endpoint {
+        // Known to be so of every VPC, but not said of an instance that nobody has seen.
+        return match need(&facts.instance, "the instance") {
+            Ok(_) => {
+                Decided::new("", HopDecision::NotApplicable, "replies go back through the endpoint, inside the VPC")
+            }
+            Err(why) => Decided::unknown("", why),
+        };
+    }
     let way = match way(facts, attempt) {
         Ok(way) => way,
         Err(why) => return Decided::unknown("", why),

@@ -3,20 +3,22 @@
 //! Source: VPC User Guide, "Security group rules". A rule that names another security group admits the private addresses of that
 //! group's network interfaces, so it never admits who comes from the internet.
 
+use std::net::IpAddr;
+
 use eic_doctor_proto::{Attempt, HopDecision, Why};
 use ipnet::IpNet;
 
-use crate::facts::{AwsFacts, IpPermission};
+use crate::facts::{AwsFacts, IpPermission, SecurityGroup};
 use crate::path::cidr::{AddressSet, Cover};
 use crate::path::ports::{Ports, Protocol};
 use crate::path::source::NoSource;
 use crate::path::{Decided, Way, need, prefix_list, way};
 
-/// The inbound rules of a network interface's groups that let TCP to one port in, ready to be asked.
+/// The rules of some groups, of one direction, that let TCP to one port through, ready to be asked.
 #[derive(Debug, Default)]
 pub struct Inbound<'a> {
     pub groups: Vec<&'a str>,
-    /// Every inbound rule that was read, whatever its port; a rule with two sources counts twice, as the console does.
+    /// Every rule of the direction that was read, whatever its port; a rule with two sources counts twice, as the console does.
     pub rules_read: usize,
     admitted: AddressSet,
     admits: Vec<Admits<'a>>,
@@ -55,8 +57,41 @@ pub fn group_ids<'a>(way: &Way<'a>) -> Vec<&'a str> {
 }
 
 pub fn inbound<'a>(facts: &'a AwsFacts, way: &Way<'a>) -> Result<Inbound<'a>, Why> {
+    rules(facts, group_ids(way), way.port, |group| &group.ip_permissions)
+}
+
+/// Whether the outbound rules of `groups` let TCP to `port` of `address` through, whose own groups are `members_of`.
+pub fn judge_outbound(facts: &AwsFacts, groups: Vec<&str>, address: IpAddr, port: u16, members_of: &[&str]) -> Decided {
+    let id = groups.join(", ");
+    let rules = match rules(facts, groups, port, |group| &group.ip_permissions_egress) {
+        Ok(rules) => rules,
+        Err(why) => return Decided::unknown(id, why),
+    };
+    let net = IpNet::from(address);
+    if let Some(group) = rules.members().find(|group| members_of.contains(group)) {
+        return Decided::new(id, HopDecision::Allowed, format!("tcp/{port} to members of {group}"));
+    }
+    if rules.cover(&[net]) == Cover::All {
+        let words = rules.words(|who| who.nets().iter().any(|known| overlaps(known, &net)));
+        return Decided::new(id, HopDecision::Allowed, format!("tcp/{port} to {words}"));
+    }
+    match rules.unread.first() {
+        Some(why) => Decided::unknown(id, why.clone()),
+        None => {
+            let rule = format!("{id} {} no outbound rule for tcp/{port} to {address} ({})", rules.has(), rules.rules());
+            Decided::new(id, HopDecision::Blocked, rule)
+        }
+    }
+}
+
+fn rules<'a>(
+    facts: &'a AwsFacts,
+    groups: Vec<&'a str>,
+    port: u16,
+    side: fn(&SecurityGroup) -> &Vec<IpPermission>,
+) -> Result<Inbound<'a>, Why> {
     let known = need(&facts.security_groups, "the security groups")?;
-    let mut inbound = Inbound { groups: group_ids(way), ..Inbound::default() };
+    let mut inbound = Inbound { groups, ..Inbound::default() };
     for id in inbound.groups.clone() {
         let Some(group) = known.iter().find(|group| group.group_id.as_deref() == Some(id)) else {
             inbound
@@ -64,12 +99,12 @@ pub fn inbound<'a>(facts: &'a AwsFacts, way: &Way<'a>) -> Result<Inbound<'a>, Wh
                 .push(Why::new(format!("security group {id}: not in the answer of ec2:DescribeSecurityGroups")));
             continue;
         };
-        for permission in &group.ip_permissions {
+        for permission in side(group) {
             inbound.rules_read += permission.ip_ranges.len()
                 + permission.ipv6_ranges.len()
                 + permission.prefix_list_ids.len()
                 + permission.user_id_group_pairs.len();
-            if opens(permission, way.port) {
+            if opens(permission, port) {
                 inbound.read(facts, id, permission);
             }
         }
@@ -125,8 +160,19 @@ impl<'a> Inbound<'a> {
         self.admitted.cover_all(nets)
     }
 
+    fn members(&self) -> impl Iterator<Item = &'a str> {
+        self.admits.iter().filter_map(|admits| match admits.who {
+            Who::MembersOf(group) => Some(group),
+            Who::Net(_) | Who::PrefixList(..) => None,
+        })
+    }
+
     fn decide(&self, way: &Way<'_>) -> Decided {
         let id = self.groups.join(", ");
+        if let Some(group) = self.members().find(|group| way.source_groups.contains(group)) {
+            let port = way.port;
+            return Decided::new(id, HopDecision::Allowed, format!("tcp/{port} from members of {group}"));
+        }
         let source = match &way.source {
             Ok(source) => source,
             Err(NoSource::Unknown(why)) => return Decided::unknown(id, why.clone()),
@@ -142,7 +188,7 @@ impl<'a> Inbound<'a> {
             return Decided::unknown(id, why.clone());
         }
         let members = self.words(|who| matches!(who, Who::MembersOf(_)));
-        if way.is_private && !members.is_empty() {
+        if way.is_private && way.source_groups.is_empty() && !members.is_empty() {
             let why = format!("tcp/{port} from {members}; whether {} is one of them is not known", source.words());
             return Decided::new(id, HopDecision::Unknown, why);
         }

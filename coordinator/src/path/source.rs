@@ -22,6 +22,8 @@ pub enum Origin {
     PrefixList(String),
     /// The table of `ranges.rs`.
     Published,
+    /// The network interfaces of an EC2 Instance Connect Endpoint.
+    Endpoint(String),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,6 +80,7 @@ impl Source {
         match &self.origin {
             Origin::Given => nets,
             Origin::PrefixList(id) => format!("{nets} (prefix list {id})"),
+            Origin::Endpoint(id) => format!("{nets} ({id})"),
             Origin::Published => format!("{nets} (published {})", ranges::PUBLISHED),
         }
     }

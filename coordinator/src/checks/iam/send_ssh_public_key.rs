@@ -1,9 +1,9 @@
-use eic_doctor_proto::{Attempt, Command, Evidence, Fact, Finding, Remedy, Verdict, check};
+use eic_doctor_proto::{Attempt, Command, Fact, Remedy, Verdict, check};
 use serde_json::json;
 
-use crate::arn::{Principal, PrincipalKind};
+use super::simulation::{self, Asked, by_hand, kind_and_name};
 use crate::checks::command::id;
-use crate::facts::{AwsFacts, EvaluationResult, MatchedStatement, Simulation};
+use crate::facts::{AwsFacts, Simulation};
 
 check! {
     /// The principal may push a key for this OS user to this instance.
@@ -42,103 +42,18 @@ check! {
 }
 
 const ACTION: &str = "ec2-instance-connect:SendSSHPublicKey";
-const AT: &str = "iam:SimulatePrincipalPolicy";
-
-/// What the simulator says of the one question, whichever shape it said it in.
-struct Decision<'a> {
-    word: &'a str,
-    matched: &'a [MatchedStatement],
-    missing: &'a [String],
-    outside_organization: bool,
-    outside_boundary: bool,
-}
 
 fn judge(facts: &AwsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
     let simulation = facts.simulation.need("the simulation of the principal's policies")?;
-    let principal = match (&facts.principal_arn, attempt.principal.as_ref()) {
-        (Fact::NotGathered, Some(asked)) => asked,
-        (arn, _) => arn.need("the principal")?,
-    };
+    let principal = simulation::principal(facts, attempt)?;
     asked_the_same(simulation, principal, attempt)?;
     let instance = facts.instance.need("the instance")?.instance_id.as_deref();
     let instance = instance.ok_or_else(|| Verdict::unknown("AWS did not tell the instance's id"))?;
-    let decision = decision(simulation, facts, instance)
-        .ok_or_else(|| Verdict::unknown(format!("the simulator said nothing of {ACTION} on {instance}")))?;
-    let mut evidence =
-        vec![Evidence::new(format!("{ACTION} for {principal} as `{}`: {}", attempt.os_user, decision.word), AT)];
-    evidence.extend(decision.matched.iter().map(|statement| Evidence::new(words(statement), AT)));
-    if !decision.missing.is_empty() {
-        // Source: IAM API Reference, EvaluationResult, MissingContextValues: the answer could be another one with them.
-        let keys = decision.missing.join(", ");
-        let why = format!("{} as long as nothing is known of {keys}, which the policies ask for", decision.word);
-        return Err(Verdict::Unknown { why, missing_action: None, evidence });
-    }
-    let remedy_and_why = match decision.word {
-        "allowed" => return Ok(Verdict::Ok { evidence }),
-        _ if decision.outside_organization => (
-            format!("an Organizations policy does not allow {ACTION}"),
-            by_hand(&format!("Have {ACTION} allowed by the service control policies of the account")),
-        ),
-        _ if decision.outside_boundary => (
-            format!("the permissions boundary of {principal} does not allow {ACTION}"),
-            by_hand(&format!("Add {ACTION} to the permissions boundary of the principal")),
-        ),
-        "explicitDeny" => {
-            let policies: Vec<&str> = decision.matched.iter().filter_map(|s| s.source_policy_id.as_deref()).collect();
-            let by = if policies.is_empty() { "a policy".to_owned() } else { policies.join(", ") };
-            (
-                format!("a statement of {by} denies {ACTION} for `{}`", attempt.os_user),
-                by_hand("Remove or narrow the statement that denies it: no other statement can outweigh it"),
-            )
-        }
-        "implicitDeny" => (
-            format!("no policy of {principal} allows {ACTION} for `{}` on {instance}", attempt.os_user),
-            allowing(facts, simulation, principal, instance, attempt),
-        ),
-        other => return Err(Verdict::unknown(format!("the simulator says `{other}`, which is not known here"))),
-    };
-    let (why, remedy) = remedy_and_why;
-    Ok(Verdict::fail(Finding::new(why, remedy).with(evidence)))
-}
-
-/// Since 2026-07-30 there is one result per action and the verdict per resource stands in `ResourceSpecificResults`; before, there was
-/// one result per action and resource (botocore, iam/2010-05-08, commit 885f434f7).
-fn decision<'a>(simulation: &'a Simulation, facts: &AwsFacts, instance: &str) -> Option<Decision<'a>> {
-    let is_ours = |arn: &Option<String>| arn.as_deref().is_some_and(|arn| is_arn_of(arn, facts, instance));
-    let of_action: Vec<&EvaluationResult> = simulation
-        .evaluation_results
-        .iter()
-        .filter(|result| result.eval_action_name.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(ACTION)))
-        .collect();
-    let outside_organization = |result: &EvaluationResult| {
-        let detail = result.organizations_decision_detail.as_ref();
-        detail.and_then(|detail| detail.allowed_by_organizations) == Some(false)
-    };
-    for result in &of_action {
-        if let Some(ours) =
-            result.resource_specific_results.iter().find(|specific| is_ours(&specific.eval_resource_name))
-        {
-            let boundary = ours
-                .permissions_boundary_decision_detail
-                .as_ref()
-                .or(result.permissions_boundary_decision_detail.as_ref());
-            return Some(Decision {
-                word: ours.eval_resource_decision.as_deref()?,
-                matched: &ours.matched_statements,
-                missing: &ours.missing_context_values,
-                outside_organization: outside_organization(result),
-                outside_boundary: boundary.and_then(|detail| detail.allowed_by_permissions_boundary) == Some(false),
-            });
-        }
-    }
-    let result = of_action.into_iter().find(|result| is_ours(&result.eval_resource_name))?;
-    let boundary = result.permissions_boundary_decision_detail.as_ref();
-    Some(Decision {
-        word: result.eval_decision.as_deref()?,
-        matched: &result.matched_statements,
-        missing: &result.missing_context_values,
-        outside_organization: outside_organization(result),
-        outside_boundary: boundary.and_then(|detail| detail.allowed_by_permissions_boundary) == Some(false),
+    let whom = format!(" for `{}`", attempt.os_user);
+    let asked = Asked { action: ACTION, resource: instance, whom: &whom };
+    let is_resource = |arn: &str| is_arn_of(arn, facts, instance);
+    simulation::verdict(simulation, principal, &asked, is_resource, || {
+        allowing(facts, simulation, principal, instance, attempt)
     })
 }
 
@@ -150,23 +65,6 @@ fn is_arn_of(arn: &str, facts: &AwsFacts, instance: &str) -> bool {
     resource.strip_prefix("instance/") == Some(instance)
         && is(&facts.region, region)
         && is(&facts.instance_owner_id, account)
-}
-
-/// `decided by PolicyInputList.1 (IAM Policy), lines 1:17 to 9:6`
-fn words(statement: &MatchedStatement) -> String {
-    let policy = statement.source_policy_id.as_deref().unwrap_or("a policy");
-    let kind = statement.source_policy_type.as_deref().map(|kind| format!(" ({kind})")).unwrap_or_default();
-    let position =
-        |position: Option<crate::facts::Position>| position.and_then(|p| Some(format!("{}:{}", p.line?, p.column?)));
-    let place = match (position(statement.start_position), position(statement.end_position)) {
-        (Some(start), Some(end)) => format!(", lines {start} to {end}"),
-        _ => String::new(),
-    };
-    format!("decided by {policy}{kind}{place}")
-}
-
-fn by_hand(text: &str) -> Remedy {
-    Remedy::by_hand(text, "`eic-doctor check` with the same principal and `--only aws.iam`")
 }
 
 /// The smallest statement that allows exactly this: one action, one instance, one OS user.
@@ -205,37 +103,9 @@ fn arn_of(facts: &AwsFacts, principal: &str, instance: &str) -> Option<String> {
     ))
 }
 
-/// `role` or `user`, and the name without its path. Roles that AWS itself keeps, those of IAM Identity Center say, take no policy.
-fn kind_and_name(arn: &str) -> Option<(&'static str, String)> {
-    let principal: Principal = arn.parse().ok().filter(|_| !arn.contains(":role/aws-"))?;
-    match principal.kind {
-        PrincipalKind::Role { name } => Some(("role", name)),
-        PrincipalKind::User { name } => Some(("user", name)),
-        PrincipalKind::AssumedRole { .. } | PrincipalKind::Root | PrincipalKind::FederatedUser => None,
-    }
-}
-
-/// The session of an assumed role names its role without the path.
-fn is_same_principal(asked: &str, meant: &str) -> bool {
-    let (Ok(asked), Ok(meant)) = (asked.parse::<Principal>(), meant.parse::<Principal>()) else {
-        return asked == meant;
-    };
-    let name = |kind: &PrincipalKind| match kind {
-        PrincipalKind::Role { name } | PrincipalKind::AssumedRole { role: name } => Some(format!("role {name}")),
-        PrincipalKind::User { name } => Some(format!("user {name}")),
-        PrincipalKind::Root | PrincipalKind::FederatedUser => None,
-    };
-    asked.account == meant.account && name(&asked.kind) == name(&meant.kind)
-}
-
 /// A recorded answer is of use only to the question that it was given to.
 fn asked_the_same(simulation: &Simulation, principal: &str, attempt: &Attempt) -> Result<(), Verdict> {
-    let asked = simulation.asked.iter().map(|asked| asked.policy_source_arn.as_str()).find(|arn| !arn.is_empty());
-    for meant in [Some(principal), attempt.principal.as_deref()].into_iter().flatten() {
-        if let Some(asked) = asked.filter(|asked| !is_same_principal(asked, meant)) {
-            return Err(Verdict::unknown(format!("the simulation was asked about {asked}, not about {meant}")));
-        }
-    }
+    simulation::asked_about_principal(simulation, principal, attempt)?;
     let asked = simulation.asked.iter().flat_map(|asked| &asked.context_entries);
     let mut os_users = asked.filter(|entry| entry.context_key_name.eq_ignore_ascii_case("ec2:osuser"));
     match os_users.find(|entry| !entry.context_key_values.iter().any(|value| value == attempt.os_user.as_str())) {

@@ -28,8 +28,8 @@ check! {
     pub static CHECK: AwsFacts = {
         id: "aws.network.network-acl-outbound",
         title: "the network ACL lets replies out",
-        needs: ["aws.instance.exists"],
-        actions: ["ec2:DescribeInstances", "ec2:DescribeNetworkAcls", "ec2:DescribeSubnets"],
+        needs: ["aws.instance.exists", "aws.endpoint.exists"],
+        actions: ["ec2:DescribeInstances", "ec2:DescribeNetworkAcls", "ec2:DescribeSubnets", "ec2:DescribeInstanceConnectEndpoints", "ec2:DescribeNetworkInterfaces"],
         runbook: ["CheckEICNetworkAccess"],
         judge: judge,
     }

@@ -34,11 +34,10 @@ check! {
     pub static CHECK: AwsFacts = {
         id: "aws.network.security-group-ingress",
         title: "the security group lets the source in",
-        needs: ["aws.instance.exists"],
+        needs: ["aws.instance.exists", "aws.endpoint.exists"],
         actions: [
             "ec2:DescribeInstances", "ec2:DescribeSecurityGroups", "ec2:DescribeManagedPrefixLists",
-            "ec2:GetManagedPrefixListEntries",
-        ],
+            "ec2:GetManagedPrefixListEntries", "ec2:DescribeInstanceConnectEndpoints", "ec2:DescribeNetworkInterfaces"],
         runbook: ["CheckEICNetworkAccess"],
         judge: judge,
     }

@@ -4,14 +4,15 @@ use aws_sdk_ec2::types::Filter;
 
 use super::{Clients, all_pages, convert};
 use crate::facts::{
-    AvailabilityZone, BlockPublicAccessExclusion, BlockPublicAccessOptions, Image, InstanceStatus, InternetGateway,
-    ManagedPrefixList, NetworkAcl, PrefixListEntry, Region, Reservation, RouteTable, SecurityGroup, Subnet,
+    AvailabilityZone, BlockPublicAccessExclusion, BlockPublicAccessOptions, Image, InstanceConnectEndpoint,
+    InstanceStatus, InternetGateway, ManagedPrefixList, NetworkAcl, NetworkInterface, PrefixListEntry, Region,
+    Reservation, RouteTable, SecurityGroup, Subnet,
 };
 use crate::gather::operations::{
-    DescribeAvailabilityZones, DescribeImages, DescribeInstanceStatus, DescribeInstances, DescribeInternetGateways,
-    DescribeManagedPrefixLists, DescribeNetworkAcls, DescribeRegions, DescribeRouteTables, DescribeSecurityGroups,
-    DescribeSubnets, DescribeVpcBlockPublicAccessExclusions, DescribeVpcBlockPublicAccessOptions,
-    GetManagedPrefixListEntries,
+    DescribeAvailabilityZones, DescribeImages, DescribeInstanceConnectEndpoints, DescribeInstanceStatus,
+    DescribeInstances, DescribeInternetGateways, DescribeManagedPrefixLists, DescribeNetworkAcls,
+    DescribeNetworkInterfaces, DescribeRegions, DescribeRouteTables, DescribeSecurityGroups, DescribeSubnets,
+    DescribeVpcBlockPublicAccessExclusions, DescribeVpcBlockPublicAccessOptions, GetManagedPrefixListEntries,
 };
 use crate::gather::refused::Answer;
 
@@ -166,6 +167,34 @@ impl DescribeVpcBlockPublicAccessExclusions for Clients {
             let page = self.call(<Self as DescribeVpcBlockPublicAccessExclusions>::ACTION, request.send()).await?;
             let exclusions = page.vpc_block_public_access_exclusions;
             Ok((each(exclusions, convert::block_public_access_exclusion), page.next_token))
+        })
+        .await
+    }
+}
+
+impl DescribeInstanceConnectEndpoints for Clients {
+    async fn describe_instance_connect_endpoints(&self) -> Answer<Vec<InstanceConnectEndpoint>> {
+        all_pages(<Self as DescribeInstanceConnectEndpoints>::ACTION, |token| async {
+            let request = self.ec2.describe_instance_connect_endpoints().max_results(50).set_next_token(token);
+            let page = self.call(<Self as DescribeInstanceConnectEndpoints>::ACTION, request.send()).await?;
+            Ok((each(page.instance_connect_endpoints, convert::instance_connect_endpoint), page.next_token))
+        })
+        .await
+    }
+}
+
+impl DescribeNetworkInterfaces for Clients {
+    async fn describe_network_interfaces(&self, interface_ids: &[String]) -> Answer<Vec<NetworkInterface>> {
+        // A filter, since one id that is gone would cost the whole answer.
+        all_pages(<Self as DescribeNetworkInterfaces>::ACTION, |token| async {
+            let request = self
+                .ec2
+                .describe_network_interfaces()
+                .filters(filter("network-interface-id", interface_ids))
+                .max_results(1000)
+                .set_next_token(token);
+            let page = self.call(<Self as DescribeNetworkInterfaces>::ACTION, request.send()).await?;
+            Ok((each(page.network_interfaces, convert::network_interface), page.next_token))
         })
         .await
     }

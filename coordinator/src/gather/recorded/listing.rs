@@ -5,9 +5,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::facts::{
-    AvailabilityZone, BlockPublicAccessExclusion, BlockPublicAccessOptions, Image, Instance, InstanceInformation,
-    InstanceStatus, InternetGateway, ManagedPrefixList, NetworkAcl, PrefixListEntry, Region, Reservation, Role,
-    RouteTable, SecurityGroup, Subnet, User,
+    AvailabilityZone, BlockPublicAccessExclusion, BlockPublicAccessOptions, Image, Instance, InstanceConnectEndpoint,
+    InstanceInformation, InstanceStatus, InternetGateway, ManagedPrefixList, NetworkAcl, NetworkInterface,
+    PrefixListEntry, Region, Reservation, Role, RouteTable, SecurityGroup, Subnet, User,
 };
 
 /// A document with one list in it. Without the list it is another document.
@@ -75,6 +75,8 @@ listings! {
     whole RouteTables { "RouteTables" route_tables: RouteTable }
     whole InternetGateways { "InternetGateways" internet_gateways: InternetGateway }
     whole BlockPublicAccessExclusions { "VpcBlockPublicAccessExclusions" vpc_block_public_access_exclusions: BlockPublicAccessExclusion }
+    whole InstanceConnectEndpoints { "InstanceConnectEndpoints" instance_connect_endpoints: InstanceConnectEndpoint }
+    whole NetworkInterfaces { "NetworkInterfaces" network_interfaces: NetworkInterface }
     whole ManagedPrefixLists { "PrefixLists" prefix_lists: ManagedPrefixList }
     whole Entries { "Entries" entries: PrefixListEntry }
     single InstanceInformationList { "InstanceInformationList" instance_information_list: InstanceInformation }

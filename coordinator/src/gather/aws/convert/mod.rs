@@ -1,5 +1,6 @@
 //! The SDK's types to the mirrors in `facts/`, field by field.
 
+mod endpoint;
 mod iam;
 mod instance;
 mod network;
@@ -9,6 +10,7 @@ mod ssm;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 
+pub use endpoint::{instance_connect_endpoint, network_interface};
 pub use iam::{evaluation_result, role, user};
 pub use instance::{image, instance_status, reservation};
 pub use network::{

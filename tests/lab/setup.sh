@@ -16,6 +16,7 @@ systemd-nspawn systemd-container
 ip iproute2
 nft nftables
 nsenter util-linux
+strace strace
 ssh openssh-client
 ssh-keygen openssh-client
 openssl openssl

@@ -1,0 +1,198 @@
+"""The agent only reads: held to it under strace, in a machine of the lab, by what it asks of the kernel and by what it leaves.
+
+Needs root, and the static agent (`packaging/build-agent`), which is built when it is not there.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import time
+import unittest
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from machine import ENVIRONMENT, Machine
+from test_machine import LabTest, spec
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+AGENT = "/usr/bin/eic-doctor-agent"
+AS_NOBODY = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
+# What the agent may start; everything else is read from files. Its own program becomes the keys user.
+PROGRAMS = {"/proc/self/exe", "/usr/bin/getent", "/usr/bin/systemctl", "/usr/sbin/nft", "/usr/sbin/sshd"}
+# Whom it and its children may talk to by unix sockets: systemd, and what the C library asks for names.
+PEERS = {"/run/systemd/private", "/run/dbus/system_bus_socket", "/var/run/nscd/socket", "/run/systemd/userdb/io.systemd.DynamicUser"}
+
+# System calls that change something, whatever their arguments are.
+CHANGING = re.compile(
+    r"(unlink|rename|mkdir|rmdir|link|symlink|mknod|chmod|fchmod|chown|fchown|lchown|utime|futimesat|truncate|ftruncate|fallocate"
+    r"|copy_file_range|setxattr|lsetxattr|fsetxattr|removexattr|lremovexattr|fremovexattr|mount|umount2|move_mount|fsmount|pivot_root|chroot"
+    r"|swapon|swapoff|sethostname|setdomainname|settimeofday|clock_settime|adjtimex|clock_adjtime|reboot|init_module|finit_module"
+    r"|delete_module|kexec_load|kexec_file_load|quotactl|acct|syslog|ptrace|process_vm_writev|bpf|perf_event_open|io_uring_setup|unshare|setns"
+    r"|keyctl|add_key|request_key|listen|creat|mq_open|shmget|semget|msgget)(at|at2|s|nsat|at_file)?\("
+)  # fmt: skip
+OPENED_FOR_WRITING = re.compile(r'^open(?:at2?)?\((?:[^"]*, )?"([^"]*)".*\b(?:O_WRONLY|O_RDWR|O_CREAT|O_TRUNC|O_APPEND|O_TMPFILE)\b')
+SOCKET = re.compile(r"^socket(?:pair)?\((\w+), (\w+).*<(socket:\[\d+\])>")
+CONNECTED = re.compile(r"^connect\(\d+<(socket:\[\d+\])>, \{sa_family=(\w+), (.*)\}, ")
+SENT = re.compile(r"^(?:write|writev|pwrite64|pwritev|send|sendto|sendmsg|sendmmsg|sendfile|splice)\(\d+<([^>]*)>")
+SIGNAL = re.compile(r"^(?:kill|tkill|tgkill|rt_sigqueueinfo|pidfd_send_signal)\(-?(\d+)")
+CHILD = re.compile(r"^(?:clone|clone3|fork|vfork)\(.* = (\d+)$")
+STARTED = re.compile(r'^execve\("([^"]*)".* = 0$')
+
+# What others write in a machine at any time: journald.
+OTHERS = re.compile(r"/(run|var)/log/journal(/|$)|/run/systemd/journal(/|$)")
+SNAPSHOT = (
+    "find / /run /tmp /dev /dev/shm -xdev \\( -path /proc -o -path /sys \\) -prune -o"
+    " -printf '%p\\t%y %m %U %G %s %i %T@ %C@\\n' | sort -u"
+)
+
+
+def built_agent() -> Path:
+    built = subprocess.run(["sh", str(REPOSITORY / "packaging/build-agent")], check=True, stdout=subprocess.PIPE, text=True)
+    return REPOSITORY / built.stdout.strip()
+
+
+@dataclass
+class Trace:
+    """What one run of the agent and of all that it started asked of the kernel."""
+
+    exit: int
+    stdout: bytes
+    seconds: float
+    programs: set[str] = field(default_factory=set)
+    connected: set[str] = field(default_factory=set)
+    offences: list[str] = field(default_factory=list)
+
+
+def trace(machine: Machine, argv: list[str], folder: Path, program: str = AGENT) -> Trace:
+    for old in folder.glob("trace.*"):
+        old.unlink()
+    enter = ["nsenter", "-t", str(machine.init_pid), "-m", "-u", "-i", "-n", "-p", "-C", "--"]
+    strace = ["strace", "-ff", "-y", "-qq", "-s", "300", "-o", str(folder / "trace")]
+    started = time.monotonic()
+    done = subprocess.run([*strace, *enter, *argv], env=ENVIRONMENT, stdin=subprocess.DEVNULL, capture_output=True, timeout=120)
+    traced = Trace(done.returncode, done.stdout, time.monotonic() - started)
+    whole = [path.read_text(errors="replace").splitlines() for path in folder.glob("trace.*")]
+    threads = [lines for thread in whole if (lines := _since(program, thread))]
+    # A thread may use what another one has opened.
+    families = {match[3]: (match[1], match[2]) for lines in threads for line in lines if (match := SOCKET.match(line))}
+    peers: dict[str, str] = {}
+    for line in (line for lines in threads for line in lines):
+        if match := CONNECTED.match(line):
+            peers[match[1]] = f"{match[2]} {match[3]}"
+    children = {match[1] for lines in threads for line in lines if (match := CHILD.match(line))}
+    for line in (line for lines in threads for line in lines):
+        _judge(traced, line, families, peers, children)
+    return traced
+
+
+def _since(program: str, lines: list[str]) -> list[str]:
+    """Without what led to the program: nsenter, and what gave up being root."""
+    starts = [number for number, line in enumerate(lines) if (match := STARTED.match(line)) and match[1] == program]
+    if starts:
+        return lines[starts[0] :]
+    return [] if any(line.startswith("execve(") and "nsenter" in line for line in lines) else lines
+
+
+def _judge(
+    traced: Trace, line: str, families: dict[str, tuple[str, str]], peers: dict[str, str], children: set[str]
+) -> None:
+    offences = traced.offences
+    if match := STARTED.match(line):
+        traced.programs.add(match[1])
+    elif CHANGING.match(line):
+        offences.append(line)
+    elif match := OPENED_FOR_WRITING.match(line):
+        if match[1] not in ("/dev/null", "/dev/tty"):
+            offences.append(line)
+    elif match := CONNECTED.match(line):
+        traced.connected.add(f"{match[2]} {match[3]}")
+        family, kind = families.get(match[1], ("?", "?"))
+        # A datagram socket that is connected has sent nothing; the C library orders addresses that way.
+        is_imds = 'sin_port=htons(80), sin_addr=inet_addr("169.254.169.254")' in match[3]
+        is_peer = family == "AF_UNIX" and any(f'sun_path="{peer}"' in match[3] for peer in PEERS)
+        if not (is_imds or is_peer or "SOCK_DGRAM" in kind):
+            offences.append(line)
+    elif match := SENT.match(line):
+        to = match[1]
+        family, kind = families.get(to, ("?", "?"))
+        is_request = family == "AF_NETLINK" and ("NLM_F_DUMP" in line or "|0x300" in line or "nlmsg_type=RTM_GET" in line)
+        is_stream = family in ("AF_INET", "AF_UNIX") and "SOCK_STREAM" in kind and to in peers
+        if not (to.startswith(("pipe:", "anon_inode:", "/dev/null")) or is_request or is_stream):
+            offences.append(line)
+    elif (match := SIGNAL.match(line)) and match[1] not in children:
+        offences.append(line)
+
+
+class Footprint(LabTest):
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        cls.agent = built_agent()
+        cls.shared = Machine(spec(20), cls.base, cls.workdir)
+        cls.addClassCleanup(cls.shared.stop)
+        cls.shared.start()
+        cls.shared.install_file(cls.agent, AGENT)
+
+    def sh(self, script: str) -> str:
+        done = self.shared.exec(["sh", "-c", script])
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout.decode()
+
+    def surroundings(self) -> dict[str, object]:
+        return {
+            "files": {line for line in self.sh(SNAPSHOT).splitlines() if not OTHERS.match(line)},
+            # What runs, but for what asks.
+            "processes": re.sub(r"(?m)^.* (sh|ps)\n", "", self.sh("ps -e -o pid=,lstart=,comm=")),
+            "packet filter": self.sh("nft list ruleset"),
+            "mounts": self.sh("cat /proc/1/mountinfo"),
+            "units": self.sh("systemctl show -p ActiveEnterTimestampMonotonic,InvocationID,NRestarts,MainPID ssh.service"),
+        }
+
+    def assert_untouched(self, before: dict[str, object]) -> None:
+        after = self.surroundings()
+        self.assertEqual(sorted(after["files"] ^ before["files"]), [])
+        self.assertEqual(after, before)
+
+    def assert_reads_only(self, argv: list[str], programs: set[str], expected: set[int]) -> Trace:
+        before = self.surroundings()
+        traced = trace(self.shared, argv, self.workdir)
+        self.assertIn(traced.exit, expected, traced.stdout)
+        self.assertEqual(traced.offences, [])
+        self.assertEqual(traced.programs - {AGENT}, programs)
+        self.assertLessEqual(programs, PROGRAMS)
+        self.assert_untouched(before)
+        return traced
+
+    def test_a_healthy_instance_is_only_read_and_two_programs_are_started(self) -> None:
+        traced = self.assert_reads_only([AGENT, "check"], {"/usr/sbin/sshd", "/proc/self/exe"}, {0})
+        self.assertIn(b"connectable: yes", traced.stdout)
+        self.assertTrue(any("169.254.169.254" in peer for peer in traced.connected), "the trace saw nothing")
+        self.assert_reads_only([AGENT, "ssm"], {"/usr/sbin/sshd", "/proc/self/exe"}, {0})
+
+    def test_what_hangs_is_ended_and_leaves_nothing(self) -> None:
+        self.sh("mkfifo /etc/ssh/sshd_config.d/00-fifo.conf")
+        self.sh("nft add table inet lab; nft add chain inet lab output '{ type filter hook output priority 0; }';"
+                " nft add rule inet lab output ip daddr 169.254.169.254 drop")  # fmt: skip
+        try:
+            traced = self.assert_reads_only([AGENT, "check"], {"/usr/sbin/sshd", "/proc/self/exe"}, {1, 3})
+        finally:
+            self.sh("nft delete table inet lab; rm /etc/ssh/sshd_config.d/00-fifo.conf")
+        self.assertIn(b"timed out", traced.stdout)
+        self.assertLess(traced.seconds, 10)
+
+    def test_the_trace_sees_what_writes_starts_and_speaks(self) -> None:
+        script = "echo >/tmp/a; mkdir /tmp/b; chmod 700 /tmp/b; touch -d 2001-01-01 /tmp/a; rm -r /tmp/a /tmp/b; kill -0 1; logger x"
+        curl = "curl -s -m 1 http://192.0.2.1/"
+        traced = trace(self.shared, ["/usr/bin/sh", "-c", f"{script}; {curl}"], self.workdir, program="/usr/bin/sh")
+        seen = {line.split("(")[0] for line in traced.offences}
+        self.assertLessEqual({"openat", "mkdir", "fchmodat", "utimensat", "unlinkat", "kill", "connect"}, seen)
+        self.assertIn("/usr/bin/logger", traced.programs)
+
+    def test_another_user_than_root_only_reads_too(self) -> None:
+        traced = self.assert_reads_only([*AS_NOBODY, AGENT, "check"], {"/usr/sbin/sshd", "/usr/bin/systemctl"}, {3})
+        self.assertIn(b"connectable: unknown", traced.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main()

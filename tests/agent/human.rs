@@ -53,7 +53,7 @@ fn results() -> Vec<CheckResult> {
         },
         CheckResult {
             why: "SELinux is \u{1b}[31mdisabled".to_owned(),
-            ..result("os.security.selinux", "SELinux lets sshd run the keys command", Status::NotApplicable)
+            ..result("os.newer.selinux", "SELinux lets sshd run the keys command", Status::NotApplicable)
         },
     ]
 }

@@ -73,6 +73,11 @@ fn the_files_alone_answer_where_nobody_else_would_be_asked() {
     assert_eq!(facts(files).account.os_user, Fact::Absent);
 }
 
+/// What rpm 4.18 prints of a database that it cannot open: two lines of it, each on its own stream.
+const NOT_INSTALLED: &str =
+    "|package ec2-instance-connect is not installed\n|package ec2-instance-connect-selinux is not installed\n";
+const CANNOT_OPEN: &str = "error: cannot open Packages database in /var/lib/rpm";
+
 #[test]
 fn an_rpm_system_answers_for_both_packages() {
     let release = "@file\t/etc/os-release\tknown\t\n|ID=\"amzn\"\n|VERSION_ID=\"2023\"\n";
@@ -82,9 +87,8 @@ fn an_rpm_system_answers_for_both_packages() {
     assert_eq!(package.manager, Fact::Known(PackageManager::Rpm));
     assert_eq!(package.ec2_instance_connect.known().unwrap().version.raw(), "1.1-19.amzn2023");
     assert_eq!(package.selinux, Fact::Absent);
-    let broken =
-        facts(&format!("{release}{database}@run\trpm\texit\t1\n!error: cannot open Packages database\n")).package;
-    let reason = "`rpm -q` ended with status 1: error: cannot open Packages database";
+    let broken = facts(&format!("{release}{database}@run\trpm\texit\t2\n{NOT_INSTALLED}!{CANNOT_OPEN}\n")).package;
+    let reason = format!("`rpm -q` ended with status 2: {CANNOT_OPEN}");
     assert_eq!(broken.ec2_instance_connect, Fact::unreadable(reason));
 }
 

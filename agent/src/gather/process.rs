@@ -1,6 +1,7 @@
 //! sshd's processes.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use eic_doctor_proto::{Fact, Why};
 
@@ -27,7 +28,22 @@ pub(super) struct Listening {
 /// Only root's processes count: what a listener says of itself is handed to `sshd -T` as root, and anybody can call a process `sshd`.
 const ROOT: u32 = 0;
 
+/// A reload takes sshd some 30 ms, in which it runs and listens nowhere. So five more looks, half a second in all.
+const RELOAD: Duration = Duration::from_millis(100);
+const LOOKS: usize = 5;
+
 pub(super) fn gather_processes(host: &dyn Host) -> Processes {
+    let mut seen = look(host);
+    for _ in 0..LOOKS {
+        if !seen.listens_nowhere() || !host.pause(RELOAD) {
+            break;
+        }
+        seen = look(host);
+    }
+    seen
+}
+
+fn look(host: &dyn Host) -> Processes {
     let sockets_in_listen = super::listen::gather_sockets(host);
     Processes { listeners: gather_listeners(host, &sockets_in_listen), sockets_in_listen }
 }
@@ -55,6 +71,13 @@ fn gather_listeners(host: &dyn Host, sockets_in_listen: &Fact<Vec<ListenSocket>>
 }
 
 impl Processes {
+    /// sshd runs, and all of its sockets could be seen.
+    fn listens_nowhere(&self) -> bool {
+        let (Fact::Known(listeners), Fact::Known(_)) = (&self.listeners, &self.sockets_in_listen) else { return false };
+        let is_deaf = |one: &Listening| one.sockets.known().is_some() && one.ports.is_empty();
+        !listeners.is_empty() && listeners.iter().all(is_deaf)
+    }
+
     /// The listener that this attempt would meet: the one that holds the port, else the one that init started, else the oldest.
     pub fn listener(&self, port: u16) -> Fact<SshdProcess> {
         let listeners = match &self.listeners {

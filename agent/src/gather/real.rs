@@ -5,6 +5,7 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use eic_doctor_proto::{Fact, OsUser};
@@ -75,6 +76,11 @@ impl Host for RealHost {
 
     fn uid(&self) -> Fact<u32> {
         Fact::Known(nix::unistd::geteuid().as_raw())
+    }
+
+    fn pause(&self, time: Duration) -> bool {
+        thread::sleep(time);
+        true
     }
 
     fn now(&self) -> Fact<u64> {

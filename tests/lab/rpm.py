@@ -73,7 +73,8 @@ tar -x
 for spec in *.spec; do
     rpmbuild --quiet -bb --build-in-place --noclean --target {architecture} --define '_rpmdir /tmp/built' \
         --define '_rpmfilename %{{NAME}}-%{{VERSION}}-%{{RELEASE}}.%{{ARCH}}.rpm' --define '_build_name_fmt %{{_rpmfilename}}' \
-        --define 'eic_version {version}' --define 'eic_release {release}' --define 'wiring {wiring}' "$spec" >&2
+        --define 'eic_version {version}' --define 'eic_release {release}' --define 'selinux_release {selinux_release}' \
+        --define 'wiring {wiring}' "$spec" >&2
 done
 tar -c -C built .
 """
@@ -202,7 +203,11 @@ def _build(base: Base, version: str, wiring: str) -> dict[str, bytes]:
     architecture = "noarch" if len(programs) > 1 else "x86_64"
     sources = {f"scripts/{name}": text.encode() for name, text in programs.items()}
     sources |= {spec.name: spec.read_bytes() for spec in (SOURCE / "spec").iterdir()}
-    order = BUILD.format(architecture=architecture, version=number, release=release, wiring=wiring)
+    # From 2.0.0 on the policy's package is one for all systems.
+    selinux_release = release if len(programs) > 1 else release.partition(".")[0]
+    order = BUILD.format(
+        architecture=architecture, version=number, release=release, selinux_release=selinux_release, wiring=wiring
+    )
     with tarfile.open(fileobj=io.BytesIO(_chroot(order, base, ["", "", ""], _tar(sources)))) as built:
         members = [member for member in built.getmembers() if member.isfile()]
         return {Path(member.name).name: built.extractfile(member).read() for member in members}

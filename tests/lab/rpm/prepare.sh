@@ -4,6 +4,8 @@ set -eu
 rm -rf /var/lib/dpkg /var/cache/apt /var/lib/apt /etc/apt /etc/dpkg /etc/debian_version /usr/bin/dpkg* /usr/bin/apt*
 rm /etc/systemd/system/sshd.service /etc/systemd/system/multi-user.target.wants/ssh.service
 rm /usr/lib/systemd/system/ssh.service /usr/lib/systemd/system/ssh.socket
+# Else systemd makes an ssh.service of the start-up script.
+rm -r /etc/init.d /etc/rc?.d
 systemctl --quiet enable sshd.service
 chmod 0600 /etc/ssh/sshd_config
 [ ! -d /etc/ssh/sshd_config.d ] || chmod -R go-rwx /etc/ssh/sshd_config.d

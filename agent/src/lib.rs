@@ -4,8 +4,10 @@
 //! of facts. The coordinator links this library, so it judges OS facts whoever carried them.
 
 pub mod checks;
+pub mod connection;
 pub mod facts;
 pub mod gather;
 pub mod parse;
 pub mod render;
 pub mod report;
+pub mod sshd_config;

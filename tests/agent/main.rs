@@ -8,4 +8,5 @@ mod gather;
 mod human;
 mod probe;
 mod recorded;
+mod sshd_config;
 mod worst;

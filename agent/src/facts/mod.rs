@@ -26,7 +26,8 @@ pub use package::{FileState, FileType, KeysCommandFacts, Package, PackageFacts, 
 pub use resources::{FileSystem, Load, Memory, ResourcesFacts, Space, TasksLimit};
 pub use security::SecurityFacts;
 pub use sshd::{
-    ConfiguredLine, DropIn, EffectiveConfig, Listener, SocketUnit, SshdFacts, SshdOption, SshdProcess, Unit,
+    ConfiguredLine, DropIn, EffectiveConfig, Listener, LocalAddress, SocketUnit, SshdFacts, SshdOption, SshdProcess,
+    Unit,
 };
 pub use system::{OsRelease, SystemFacts};
 pub use trust::TrustFacts;

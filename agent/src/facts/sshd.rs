@@ -21,6 +21,8 @@ pub struct SshdFacts {
     pub listeners: Fact<Vec<Listener>>,
     /// `sshd -V`/the banner: `OpenSSH_9.2p1 Debian-2+deb12u3`.
     pub version: Fact<Untrusted>,
+    /// The machine's own addresses.
+    pub addresses: Fact<Vec<LocalAddress>>,
     /// What stands in `sshd_config` and below `sshd_config.d` about `AuthorizedKeysCommand`: file, line and text.
     pub configured: Fact<Vec<ConfiguredLine>>,
 }
@@ -107,6 +109,18 @@ pub struct Listener {
     pub port: u16,
     /// `sshd`, or `systemd` where the socket unit listens; unreadable without the right to look into other processes.
     pub owner: Fact<Untrusted>,
+}
+
+/// An address of the machine itself, loopback and link-local ones included.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LocalAddress {
+    pub address: IpAddr,
+    /// Empty where no interface could be told.
+    pub interface: Untrusted,
+    /// The lowest metric of the interface's default routes of this family; absent when it has none.
+    pub default_route: Fact<u32>,
+    /// A device stands behind the interface: no bridge, tunnel or loop.
+    pub is_device: Fact<bool>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

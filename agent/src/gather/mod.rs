@@ -35,6 +35,7 @@ use std::thread;
 
 use eic_doctor_proto::{Attempt, Fact};
 
+use crate::connection::Connection;
 use crate::facts::{AccountFacts, ImdsFacts, ImdsView, OsFacts, SshdFacts, SystemFacts};
 use crate::parse;
 
@@ -60,7 +61,9 @@ pub fn gather(host: &dyn Host, attempt: &Attempt) -> OsFacts {
         let (unit, socket) = systemd::gather_units(host);
         let process = seen.listener(attempt.port);
         let resources = resources::gather_resources(host, &process);
-        let effective = sshd::gather_effective(host, attempt, &process, &unit, &socket);
+        let addresses = sshd::gather_addresses(host);
+        let connection = Connection::of(attempt, &addresses, None);
+        let effective = sshd::gather_effective(host, &connection, &process, &unit, &socket);
         let keys_user = account::gather_keys_user(host, &account::keys_user_name(&effective, &process));
         // From here on everything that the keys user's view hangs on is known.
         let as_keys_user = {
@@ -84,6 +87,7 @@ pub fn gather(host: &dyn Host, attempt: &Attempt) -> OsFacts {
                 unit,
                 socket,
                 effective,
+                addresses,
             },
             trust: trust::gather_trust(host),
             security: security::gather_security(host),

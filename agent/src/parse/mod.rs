@@ -8,10 +8,13 @@ mod command_line;
 mod dbus;
 mod dpkg;
 mod fd;
+mod fib_trie;
 mod group;
+mod if_inet6;
 mod net_tcp;
 mod os_release;
 mod passwd;
+mod proc_route;
 mod proc_status;
 mod resources;
 mod rpm;
@@ -30,10 +33,13 @@ pub use command_line::{CommandLine, parse_command_line, parse_sshd_arguments};
 pub use dbus::{DBUS_MESSAGE_LIMIT, DbusReply, DbusValue, dbus_message_length, parse_dbus_replies};
 pub use dpkg::parse_dpkg_status;
 pub use fd::parse_socket_inode;
+pub use fib_trie::parse_fib_trie;
 pub use group::{GroupLine, parse_group};
+pub use if_inet6::parse_if_inet6;
 pub use net_tcp::{ListenSocket, is_past_listening, parse_net_tcp};
 pub use os_release::parse_os_release;
 pub use passwd::{parse_nsswitch_passwd, parse_passwd};
+pub use proc_route::{Ipv4Route, parse_proc_ipv6_route, parse_proc_route};
 pub use proc_status::{ProcStatus, parse_proc_status};
 pub use resources::{
     parse_loadavg, parse_meminfo, parse_oom_kills, parse_pressure, parse_processors, parse_task_groups,

@@ -108,6 +108,23 @@ config_lines() {
 
 without_comments() { sed '/^[[:space:]]*[#;]/d'; }
 
+# Our own addresses and where they lead: the lines that are read.
+own_addresses() { sed -n -e '/|-- /h' -e '/host LOCAL/{x;p;x;p;}'; }
+ipv6_defaults() { grep '^00000000000000000000000000000000 00 '; }
+
+# The address that a connection of this attempt comes in on; leaves it in $local_address.
+find_local_address() {
+  local_address=$eic_address
+  own=$(ip -o addr show 2>/dev/null | sed -n 's/.* inet6\{0,1\} \([^ /]*\).*/\1/p')
+  if [ -z "$own" ] || printf '%s\n' "$own" | grep -F -x -q -e "${eic_address:-none}"; then return; fi
+  case $eic_source_address in
+    *:*) found=$(ip -6 -o route get "$eic_source_address" 2>/dev/null) ;;
+    *) found=$(ip -4 -o route get "${eic_source_address:-203.0.113.1}" 2>/dev/null) ;;
+  esac
+  found=$(printf '%s\n' "$found" | sed -n 's/.* src \([^ ]*\).*/\1/p' | head -n 1)
+  [ -z "$found" ] || local_address=$found
+}
+
 package_paragraph() { sed -n '/^Package: ec2-instance-connect$/,/^$/p'; }
 
 # Our two accounts, and who has root's group. A password that stands here becomes a word.
@@ -170,7 +187,7 @@ ship_processes() {
 # ($is_title is 1) the border after a value is lost, so a value goes on to the next option.
 ship_effective() {
   program=$1 words=$2 flag='' value=
-  set -- -C "user=$eic_os_user,host=${eic_source_address:-203.0.113.1},addr=${eic_source_address:-203.0.113.1},laddr=${eic_address:-127.0.0.1},lport=$eic_port"
+  set -- -C "user=$eic_os_user,host=${eic_source_address:-203.0.113.1},addr=${eic_source_address:-203.0.113.1},laddr=${local_address:-127.0.0.1},lport=$eic_port"
   IFS=$newline
   for word in $words; do
     if [ "$flag" = o ] && [ -n "$value" ]; then
@@ -308,6 +325,7 @@ gather() {
         ;;
     esac
   fi
+  find_local_address
   ship_effective "$program" "$words"
   effective=$text
   keys_user=$(printf '%s\n' "$effective" | sed -n 's/^authorizedkeyscommanduser //p' | head -n 1)
@@ -341,6 +359,11 @@ gather() {
   ship_file /proc/net/tcp 16384 listening
   ship_file /proc/net/tcp6 16384 listening
   ship_sockets 1
+  ship_file /proc/net/fib_trie 8192 own_addresses
+  ship_file /proc/net/if_inet6 8192 cat
+  ship_file /proc/net/route 8192 cat
+  ship_file /proc/net/ipv6_route 4096 ipv6_defaults
+  for interface in $(ls /sys/class/net 2>/dev/null | head -n 32); do ship_stat "/sys/class/net/$interface/device"; done
   if has "$program"; then ship_run sshd-V 3 4096 sh -c '"$0" -V 2>&1' "$program"
   else heading run sshd-V absent ''; fi
 

@@ -3,6 +3,7 @@ use std::net::IpAddr;
 use eic_doctor_proto::{Attempt, Command, Evidence, Fact, Finding, Remedy, Verdict, Via, check};
 
 use crate::checks::{imds, platform};
+use crate::connection::{self, Connection};
 use crate::facts::{Listener, OsFacts};
 
 check! {
@@ -50,9 +51,12 @@ fn judge(facts: &OsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
     let listeners: Vec<&Listener> = all.iter().filter(|listener| may_be_sshd(listener)).collect();
     let evidence: Vec<Evidence> = listeners.iter().map(|listener| evidence(listener)).collect();
     let on_port: Vec<&Listener> = listeners.iter().copied().filter(|listener| listener.port == attempt.port).collect();
-    let reached: Vec<&Listener> =
-        on_port.iter().copied().filter(|listener| is_reached(facts, listener, attempt)).collect();
-    if let Some(first) = reached.first() {
+    let connection = Connection::of(attempt, &facts.sshd.addresses, None);
+    let reached = |wanted: Reach| {
+        on_port.iter().copied().filter(|one| reach(facts, one, attempt, &connection) == wanted).collect::<Vec<_>>()
+    };
+    if let Some(first) = reached(Reach::Yes).first() {
+        let reached = reached(Reach::Yes);
         let Some(listener) = reached.iter().find(|listener| listener.owner.known().is_some()) else {
             let Evidence { seen, at } = self::evidence(first);
             return Err(Verdict::unknown("whether the socket on this port is sshd's could not be seen").seen(seen, at));
@@ -60,13 +64,18 @@ fn judge(facts: &OsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
         let Evidence { seen, at } = self::evidence(listener);
         return Ok(Verdict::ok(seen, at));
     }
+    if let Some(first) = reached(Reach::Perhaps).first() {
+        let Evidence { seen, at } = self::evidence(first);
+        let why = "which of the instance's addresses the attempt comes in on is not known, and sshd does not listen on all of them";
+        return Err(Verdict::unknown(why).seen(seen, at));
+    }
     let finding = if on_port.is_empty() {
         // Sockets of unseen processes are not said to be sshd's.
         let own: Vec<&Listener> =
             listeners.iter().copied().filter(|listener| listener.owner.known().is_some()).collect();
         Finding::new(elsewhere(&own, attempt.port), other_port(facts, attempt, &own))
     } else {
-        let why = format!("sshd listens on port {}, but not for {}", attempt.port, dialled(attempt));
+        let why = format!("sshd listens on port {}, but not for {}", attempt.port, dialled(attempt, &connection));
         let remedy = Remedy::by_hand(
             "Let sshd listen on every address: take `ListenAddress` and `AddressFamily` out of `sshd_config`, or list the addresses \
              with both families in the socket unit, and restart it",
@@ -82,31 +91,37 @@ fn may_be_sshd(listener: &Listener) -> bool {
     listener.owner.known().is_none_or(|owner| owner.raw().contains("sshd") || owner.raw().contains("systemd"))
 }
 
-/// A connection of this attempt comes out at this socket, as far as the instance can tell.
-fn is_reached(facts: &OsFacts, listener: &Listener, attempt: &Attempt) -> bool {
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    Yes,
+    Perhaps,
+    No,
+}
+
+/// Whether a connection of this attempt comes out at this socket, as far as the instance can tell.
+fn reach(facts: &OsFacts, listener: &Listener, attempt: &Attempt, connection: &Connection) -> Reach {
     let at = listener.address;
+    let is_ipv4 = connection::is_ipv4(attempt);
+    let yes_if = |it_does: bool| if it_does { Reach::Yes } else { Reach::No };
     if at.is_unspecified() {
         // sshd sets IPV6_V6ONLY, systemd's sockets do not unless told.
         let is_dual = at.is_ipv6() && is_systemd(facts, listener);
-        return is_dual || at.is_ipv4() == wants_ipv4(attempt);
+        return yes_if(is_dual || at.is_ipv4() == is_ipv4);
     }
-    if at.is_loopback() || at.is_ipv4() != wants_ipv4(attempt) {
-        return false;
+    if at.is_loopback() || at.is_ipv4() != is_ipv4 {
+        return Reach::No;
     }
-    // A public IPv4 address is translated before it arrives, so only these can be compared.
-    match attempt.address {
-        Some(IpAddr::V4(dialled)) if dialled.is_private() => at == IpAddr::V4(dialled),
-        Some(IpAddr::V6(dialled)) => at == IpAddr::V6(dialled),
-        Some(IpAddr::V4(_)) | None => true,
-    }
-}
-
-/// Every way means IPv4 unless an address or a source of the other family is named.
-fn wants_ipv4(attempt: &Attempt) -> bool {
-    match (attempt.address, attempt.source) {
-        (Some(address), _) => address.is_ipv4(),
-        (None, Some(source)) => source.addr().is_ipv4(),
-        (None, None) => true,
+    match connection.to.iter().position(|address| *address == at) {
+        Some(0) => Reach::Yes,
+        Some(_) => Reach::Perhaps,
+        None if !connection.to.is_empty() => Reach::No,
+        // The instance's own addresses are not known. A public IPv4 address is translated before it arrives, so only these can be
+        // compared.
+        None => match attempt.address {
+            Some(IpAddr::V4(dialled)) if dialled.is_private() => yes_if(at == IpAddr::V4(dialled)),
+            Some(IpAddr::V6(dialled)) => yes_if(at == IpAddr::V6(dialled)),
+            Some(IpAddr::V4(_)) | None => Reach::Yes,
+        },
     }
 }
 
@@ -138,11 +153,13 @@ fn elsewhere(listeners: &[&Listener], port: u16) -> String {
     }
 }
 
-fn dialled(attempt: &Attempt) -> String {
-    match attempt.address {
-        Some(address) => address.to_string(),
-        None if wants_ipv4(attempt) => "IPv4 from outside".to_owned(),
-        None => "IPv6 from outside".to_owned(),
+fn dialled(attempt: &Attempt, connection: &Connection) -> String {
+    match (attempt.address, connection.to.first()) {
+        (Some(address), Some(local)) if *local != address => format!("{address}, which comes in on {local}"),
+        (Some(address), _) => address.to_string(),
+        (None, Some(local)) => local.to_string(),
+        (None, None) if connection::is_ipv4(attempt) => "IPv4 from outside".to_owned(),
+        (None, None) => "IPv6 from outside".to_owned(),
     }
 }
 
@@ -194,7 +211,7 @@ mod tests {
 
     use super::judge;
     use crate::checks::healthy::{self, World, changes};
-    use crate::facts::Listener;
+    use crate::facts::{Listener, LocalAddress};
 
     const FAIL: [&str; 1] = ["os.sshd.port fail"];
     const OK: [&str; 0] = [];
@@ -279,6 +296,32 @@ mod tests {
         assert_eq!(on("10.0.1.5"), OK);
         assert_eq!(on("10.0.2.9"), FAIL);
         assert_eq!(on("198.51.100.20"), OK);
+    }
+
+    #[test]
+    fn a_public_address_comes_in_on_the_instances_own() {
+        let own = |address: &str, interface: &str, metric: Fact<u32>| LocalAddress {
+            address: address.parse().unwrap(),
+            interface: interface.into(),
+            default_route: metric,
+            is_device: Fact::Known(interface.starts_with("ens")),
+        };
+        let on = |listened: &str| {
+            changes(healthy::al2023(), |facts, attempt| {
+                attempt.address = Some("198.51.100.20".parse().unwrap());
+                facts.sshd.addresses = Fact::Known(vec![
+                    own("172.17.0.1", "docker0", Fact::Absent),
+                    own("10.0.2.9", "ens6", Fact::Absent),
+                    own("10.0.1.5", "ens5", Fact::Known(512)),
+                ]);
+                let owner = Fact::Known("sshd".into());
+                facts.sshd.listeners =
+                    Fact::Known(vec![Listener { address: listened.parse().unwrap(), port: 22, owner }]);
+            })
+        };
+        assert_eq!(on("10.0.1.5"), OK);
+        assert_eq!(on("172.17.0.1"), FAIL);
+        assert_eq!(on("10.0.2.9"), ["os.sshd.port unknown"]);
     }
 
     #[test]

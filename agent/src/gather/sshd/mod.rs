@@ -2,12 +2,17 @@
 
 use std::time::Duration;
 
-use eic_doctor_proto::{Attempt, Fact, Untrusted, Why};
+use eic_doctor_proto::{Fact, Untrusted, Why};
 
+use crate::connection::Connection;
 use crate::facts::{ConfiguredLine, EffectiveConfig, SocketUnit, SshdProcess, Unit};
 use crate::parse::{self, CommandLine};
 
 use super::host::{Host, Run};
+
+mod addresses;
+
+pub(super) use addresses::gather_addresses;
 
 const USUAL_PROGRAM: &str = "/usr/sbin/sshd";
 const USUAL_CONFIG: &str = "/etc/ssh/sshd_config";
@@ -19,25 +24,17 @@ const INCLUDE_DEPTH: usize = 16;
 const FILES: usize = 64;
 const CONFIGURED_LINES: usize = 64;
 
-/// `sshd -T` with the daemon's own arguments and this attempt's user and addresses.
+/// `sshd -T` with the daemon's own arguments and this attempt's connection.
 pub(super) fn gather_effective(
     host: &dyn Host,
-    attempt: &Attempt,
+    connection: &Connection,
     process: &Fact<SshdProcess>,
     unit: &Fact<Unit>,
     socket: &Fact<SocketUnit>,
 ) -> Fact<EffectiveConfig> {
     let daemon = daemon(process, unit, socket);
-    // A source is needed wherever a Match asks for one, and sshd refuses to answer without. Unknown here, it is an address that
-    // nobody has (RFC 5737), so that no `Match Address` of a real network applies.
-    let source = attempt.source.map_or_else(|| "203.0.113.1".to_owned(), |source| source.addr().to_string());
-    // `laddr` is the address that sshd accepts on. Behind a public IPv4 address that is the instance's private one, which nobody told us.
-    let local = attempt.address.map_or_else(|| "127.0.0.1".to_owned(), |address| address.to_string());
-    // sshd gives `Match Host` the address itself as long as UseDNS is off, as it is by default.
-    let specification =
-        format!("user={},host={source},addr={source},laddr={local},lport={}", attempt.os_user, attempt.port);
     let ask = |name, test: &str| {
-        let run = Run::new(name, program(&daemon), TIMEOUT).args([test, "-C", &specification]);
+        let run = Run::new(name, program(&daemon), TIMEOUT).args([test, "-C", &connection.specification()]);
         host.run(&run.args(arguments(&daemon)))
     };
     match ask("sshd-T", "-T") {

@@ -104,7 +104,7 @@ sshd
            sshd's effective configuration: permission denied
   blocked  sshd listens on the port (needs os.package.installed)
 
-Security modules
+Others
   n/a      SELinux lets sshd run the keys command
            SELinux is \\u{1b}[31mdisabled
 

@@ -18,10 +18,12 @@ INSTALLED = Path("usr/share") / NAME
 # Versions before this one speak IMDSv1 only.
 FIRST_WITH_IMDSV2 = "1.1.12"
 
-# Stands in the hash directory, where the keys command looks for its anchor.
+# Stands in the hash directory, where the keys command looks for its anchor, and where `update-ca-certificates` finds it again.
 TRUST = """
 set -eu
-cat >/etc/ssl/certs/eic-doctor-lab.pem
+mkdir -p /usr/local/share/ca-certificates
+cat >/usr/local/share/ca-certificates/eic-doctor-lab.crt
+ln -s /usr/local/share/ca-certificates/eic-doctor-lab.crt /etc/ssl/certs/eic-doctor-lab.pem
 ln -s eic-doctor-lab.pem "/etc/ssl/certs/$(openssl x509 -noout -hash -in /etc/ssl/certs/eic-doctor-lab.pem).0"
 """
 # dpkg in the booted system, so that the maintainer scripts meet a running systemd.

@@ -260,6 +260,9 @@ def serve(service: Service) -> None:
 def control(service: Service, order: dict[str, Any]) -> None:
     if order["op"] == "set":
         service.settings = {**service.settings, **order["settings"]}
+        if "clock_offset" in order["settings"]:
+            service.authority.restaple(order["settings"]["clock_offset"])
+            service.staples = service.authority.staples()
     elif order["op"] == "push":
         service.push(order["user"], order["key"], order["caller"], order["request"])
     else:

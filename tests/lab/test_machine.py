@@ -166,7 +166,7 @@ class OneMachine(LabTest):
             self.shared.update_imds(**{name: bad})
             self.assertEqual(self.run_keys_command(), (status, []), name)
             self.shared.update_imds(**{name: good})
-        anchor = "/etc/ssl/certs/eic-doctor-lab.pem"
+        anchor = "/usr/local/share/ca-certificates/eic-doctor-lab.crt"
         self.sh(f"mv {anchor} /root")
         self.assertEqual(self.run_keys_command(), (2, []))
         self.sh(f"mv /root/{anchor.rpartition('/')[2]} {anchor}")

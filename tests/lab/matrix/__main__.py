@@ -57,7 +57,7 @@ def _table(path: Path | None) -> list[Row]:
 
 
 def _has(row: Row, word: str) -> bool:
-    return any(word in text for text in (row.name, row.kind, row.area, row.family, *row.causes))
+    return any(word in text for text in (row.name, row.kind, row.area, row.platform, *row.causes))
 
 
 def _built() -> Path:
@@ -70,7 +70,7 @@ def _print(outcome: Outcome) -> None:
     login = outcome.login.value if outcome.login else "?"
     causes = " ".join(sorted(outcome.causes)) or "-"
     word = "WRONG" if outcome.complaints else "ok"
-    print(f"{word:6}{row.kind:8}{row.family:4} {login:10}{outcome.remedy:8} {outcome.seconds:4.1f} s  {row.name}: {causes}")
+    print(f"{word:6}{row.kind:8}{row.platform.partition(':')[0]:11}{login:10}{outcome.remedy:8} {outcome.seconds:4.1f} s  {row.name}: {causes}")
     for complaint in outcome.complaints:
         print(f"        {complaint}")
     sys.stdout.flush()

@@ -39,9 +39,8 @@ class Row:
     # Exactly the root causes that the agent names.
     causes: frozenset[str]
     area: str = ""
-    family: str = "deb"
-    # What /etc/os-release says; "" leaves the Debian that it is.
-    system: str = "22.04 jammy"
+    # Of machine.PLATFORMS; "ubuntu" is Debian whose os-release says so, with the version after the colon.
+    platform: str = "ubuntu:22.04 jammy"
     # Fields of MachineSpec, there from boot on; and the metadata service's settings from the script on.
     spec: dict[str, Any] = field(default_factory=dict)
     imds: dict[str, Any] = field(default_factory=dict)

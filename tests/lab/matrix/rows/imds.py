@@ -26,6 +26,8 @@ ROWS = [
     fault("a firewall drops everybody's packets to IMDS", DENIED, TOKEN, block("drop")),
     fault("iptables refuses IMDS to all but root", DENIED, AS_KEYS_USER,
           "iptables -A OUTPUT -d 169.254.169.254 -m owner ! --uid-owner root -j REJECT"),
+    fault("a VPN took the link-local range", DENIED, TOKEN,
+          "ip link add tun7 type veth peer name tun8; ip link set tun7 up; ip link set tun8 up; ip route add 169.254.0.0/16 dev tun7"),
     fault("IMDS is throttled for the token", DENIED, TOKEN, "", imds={"statuses": {"api/token": 503}}),
     fault("IMDS wants what a proxy forwards refused", DENIED, TOKEN, "", imds={"statuses": {"api/token": 403}}),
     fault("IMDS takes longer than a second", DENIED, TOKEN, "", imds={"delay_ms": 1300}),

@@ -1,5 +1,98 @@
 """sshd: whether it runs, where it listens, how it is wired, and what it accepts."""
 
-from matrix.row import Row
+from matrix.row import DENIED, UNREACHED, fault
 
-ROWS: list[Row] = []
+RESTART = "systemctl restart ssh"
+CONF = "/etc/ssh/sshd_config.d/a.conf"
+RUN = "/usr/share/ec2-instance-connect/eic_run_authorized_keys"
+DROP_IN = "/lib/systemd/system/ssh.service.d/ec2-instance-connect.conf"
+BARE = f"rm {DROP_IN}; systemctl daemon-reload"
+OVERRIDE = "/etc/systemd/system/ssh.service.d/override.conf"
+WIRED = "os.sshd.authorized-keys-command"
+# A program of another tool; it knows no keys.
+OTHER = "printf '#!/bin/sh\\n' >/usr/local/bin/iam-keys; chmod 0755 /usr/local/bin/iam-keys"
+
+
+def conf(line: str) -> str:
+    return f"printf '{line}\\n' >{CONF}; {RESTART}"
+
+
+def match(criteria: str, line: str) -> str:
+    return f"printf 'Match {criteria}\\n  {line}\\n' >>/etc/ssh/sshd_config; {RESTART}"
+
+
+def override(section: str) -> str:
+    return f"mkdir -p {OVERRIDE.rpartition('/')[0]}; printf '[Service]\\n{section}\\n' >{OVERRIDE}; systemctl daemon-reload"
+
+
+ROWS = [
+    # Whether it runs.
+    fault("sshd is stopped", UNREACHED, "os.sshd.running", "systemctl stop ssh"),
+    fault("sshd is stopped and masked", UNREACHED, "os.sshd.running", "systemctl stop ssh; systemctl mask ssh"),
+    fault("sshd is stopped and disabled", UNREACHED, "os.sshd.running", "systemctl disable --now ssh"),
+    fault("sshd was killed and its restart limit is reached", UNREACHED, "os.sshd.running",
+          override("Restart=no") + "; " + RESTART + "; systemctl kill -s KILL ssh; "
+          "while systemctl is-active --quiet ssh; do :; done"),
+    # Where it listens.
+    fault("sshd listens on another port", UNREACHED, "os.sshd.port", conf("Port 2222")),
+    fault("sshd listens on another port, written with an equals sign", UNREACHED, "os.sshd.port", conf("Port=2222")),
+    fault("sshd listens on another port by its command line", UNREACHED, "os.sshd.port",
+          f"echo 'SSHD_OPTS=\"-p 2022\"' >/etc/default/ssh; {RESTART}"),
+    fault("another port is dialled than sshd listens on", UNREACHED, "os.sshd.port", "", port=2222),
+    fault("Port was edited and sshd not restarted", UNREACHED, "os.sshd.port", f"echo 'Port 2222' >{CONF}", port=2222),
+    fault("sshd listens on the loopback address alone", UNREACHED, "os.sshd.port", conf("ListenAddress 127.0.0.1")),
+    fault("sshd listens on IPv6 alone, IPv4 is dialled", UNREACHED, "os.sshd.port", conf("AddressFamily inet6")),
+    fault("sshd listens on IPv4 alone, IPv6 is dialled", UNREACHED, "os.sshd.port", conf("AddressFamily inet"),
+          spec={"ipv6": "2001:db8:a::5"}, address="2001:db8:a::5", source="2001:db8:c::7"),
+    fault("sshd listens on the instance's other address", UNREACHED, "os.sshd.port",
+          f"ip addr add 10.0.1.77/24 dev eth0; {conf('ListenAddress 10.0.1.77')}"),
+    fault("ssh.socket listens on another port", UNREACHED, "os.sshd.port",
+          "systemctl stop ssh; mkdir -p /etc/systemd/system/ssh.socket.d; "
+          "printf '[Socket]\\nListenStream=\\nListenStream=2222\\n' >/etc/systemd/system/ssh.socket.d/listen.conf; "
+          "systemctl daemon-reload; systemctl start ssh.socket"),
+    fault("ssh.socket was stopped and nothing took over", UNREACHED, "os.sshd.running",
+          "systemctl stop ssh; systemctl disable ssh; systemctl enable --now ssh.socket; systemctl stop ssh.socket"),
+    # How it is wired.
+    fault("the package's drop-in is gone", DENIED, WIRED, f"{BARE}; {RESTART}"),
+    fault("the package left sshd alone because of a line in sshd_config", DENIED, WIRED,
+          f"{BARE}; echo 'AuthorizedKeysCommand none' >>/etc/ssh/sshd_config; {RESTART}"),
+    fault("the package left sshd alone because of AuthorizedKeysCommandUser", DENIED, WIRED,
+          f"{BARE}; echo 'AuthorizedKeysCommandUser nobody' >>/etc/ssh/sshd_config; {RESTART}"),
+    fault("an override starts sshd its own way", DENIED, WIRED,
+          override("ExecStart=\\nExecStart=/usr/sbin/sshd -D $SSHD_OPTS") + f"; {RESTART}"),
+    fault("an override that sorts first and lacks the package's", DENIED, WIRED,
+          f"{BARE}; " + override("ExecStart=\\nExecStart=/usr/sbin/sshd -D") + f"; {RESTART}"),
+    fault("the whole unit is replaced in /etc and by another start command", DENIED, WIRED,
+          f"{BARE}; cp /lib/systemd/system/ssh.service /etc/systemd/system/ssh.service; systemctl daemon-reload; {RESTART}"),
+    fault("a drop-in of the same name in /etc masks the package's", DENIED, WIRED,
+          "mkdir -p /etc/systemd/system/ssh.service.d; ln -s /dev/null /etc/systemd/system/ssh.service.d/ec2-instance-connect.conf; "
+          f"systemctl daemon-reload; {RESTART}"),
+    fault("the drop-in is back, systemd was not reloaded", DENIED, WIRED,
+          f"cp {DROP_IN} /root/keep; {BARE}; {RESTART}; cp /root/keep {DROP_IN}"),
+    fault("the drop-in is back, sshd was not restarted", DENIED, WIRED,
+          f"cp {DROP_IN} /root/keep; {BARE}; {RESTART}; cp /root/keep {DROP_IN}; systemctl daemon-reload"),
+    fault("a Match block for the user has no keys command", DENIED, WIRED, match("User ec2-user", "AuthorizedKeysCommand none")),
+    fault("a Match block for the user's group has no keys command", DENIED, WIRED,
+          match("Group ec2-user", "AuthorizedKeysCommand none")),
+    fault("a Match block for the client's network has no keys command", DENIED, WIRED,
+          match("Address 203.0.113.0/24", "AuthorizedKeysCommand none")),
+    fault("a Match block for the browser's range has no keys command", DENIED, WIRED,
+          match("Address 18.202.216.48/29", "AuthorizedKeysCommand none"), via="browser", source="18.202.216.50"),
+    fault("a Match block for all has no keys command", DENIED, WIRED, match("all", "AuthorizedKeysCommand none")),
+    fault("a Match block for the instance's address has no keys command", DENIED, WIRED,
+          match("LocalAddress 10.0.1.5", "AuthorizedKeysCommand none")),
+    fault("a Match block for the port has no keys command", DENIED, WIRED, match("LocalPort 22", "AuthorizedKeysCommand none")),
+    fault("a Match block for everybody but root has no keys command", DENIED, WIRED,
+          match("User *,!root", "AuthorizedKeysCommand none")),
+    fault("a Match block in an included file has no keys command", DENIED, WIRED,
+          f"mkdir /etc/ssh/more; printf 'Match User ec2-user\\nAuthorizedKeysCommand none\\n' >/etc/ssh/more/b.conf; "
+          f"sed -i '1i Include /etc/ssh/more/*.conf' /etc/ssh/sshd_config; {RESTART}"),
+    fault("a Match block names another tool's keys command", DENIED, WIRED,
+          f"{OTHER}; " + match("User ec2-user", "AuthorizedKeysCommand /usr/local/bin/iam-keys %%u")),
+    fault("another tool's keys command", DENIED, WIRED,
+          f"{OTHER}; {BARE}; " + conf("AuthorizedKeysCommand /usr/local/bin/iam-keys %%u\\nAuthorizedKeysCommandUser nobody")),
+    fault("a Match block's keys command has no user", DENIED, "os.sshd.authorized-keys-command-user",
+          f"{BARE}; " + match("User ec2-user", f"AuthorizedKeysCommand {RUN} %%u %%f")),
+    fault("the keys command's user is not there", DENIED, "os.account.keys-user",
+          f"{BARE}; " + conf(f"AuthorizedKeysCommand {RUN} %%u %%f\\nAuthorizedKeysCommandUser eic")),
+]  # fmt: skip

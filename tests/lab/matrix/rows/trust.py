@@ -2,4 +2,6 @@
 
 from matrix.row import Row
 
+# The lab's own anchor stands for Amazon Root CA 1, so both must go.
+
 ROWS: list[Row] = []

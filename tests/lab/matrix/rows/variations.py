@@ -17,7 +17,7 @@ def conf(line: str) -> str:
 
 ROWS = [
     healthy("nothing was changed", "", warns=()),
-    healthy("Debian, which AWS does not list", "", system="", warns=("os.host.supported",)),
+    healthy("Debian, which AWS does not list", "", platform="debian", warns=("os.host.supported",)),
     healthy("nothing is known of where the connection comes from", "", via="auto", flags=(), warns=()),
     healthy("the keys command stands in sshd_config.d, not in the unit", f"{BARE}; {conf(KEYS)}"),
     healthy("the keys command stands in sshd_config, not in the unit",

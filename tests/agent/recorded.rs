@@ -23,7 +23,7 @@ pub fn world(name: &str) -> OsFacts {
 fn every_line_of_a_real_recording_is_understood() {
     assert_eq!(parse::parse_os_release(&recording("os-release")).not_understood, []);
     assert_eq!(parse::parse_passwd(&recording("passwd")).not_understood, []);
-    assert_eq!(parse::parse_nsswitch_passwd(&recording("nsswitch.conf")).not_understood, []);
+    assert_eq!(parse::parse_nsswitch(&recording("nsswitch.conf"), "passwd").not_understood, []);
     assert_eq!(parse::parse_dpkg_status(&recording("dpkg-status")).not_understood, []);
     assert_eq!(parse::parse_net_tcp(&recording("proc-net-tcp")).not_understood, []);
     assert_eq!(parse::parse_net_tcp(&recording("proc-net-tcp6")).not_understood, []);

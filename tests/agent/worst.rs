@@ -45,7 +45,21 @@ impl Noise {
 }
 
 fn is_word(text: &str) -> bool {
-    ["absent", "not-gathered", "dpkg", "rpm", "regular", "directory", "other"].contains(&text)
+    [
+        "absent",
+        "not-gathered",
+        "dpkg",
+        "rpm",
+        "regular",
+        "directory",
+        "other",
+        "shadowed",
+        "empty",
+        "locked",
+        "unmatchable",
+        "set",
+    ]
+    .contains(&text)
         || text.parse::<std::net::IpAddr>().is_ok()
 }
 

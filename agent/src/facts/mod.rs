@@ -8,6 +8,7 @@ mod imds;
 mod log;
 mod network;
 mod package;
+mod pam;
 mod resources;
 mod security;
 mod sshd;
@@ -17,12 +18,13 @@ mod trust;
 use eic_doctor_proto::Fact;
 use serde::{Deserialize, Serialize};
 
-pub use account::{Account, AccountFacts};
+pub use account::{Account, AccountFacts, Group, Logins, PasswordField, Shadow};
 pub use firewall::FirewallFacts;
 pub use imds::{ImdsAnswer, ImdsFacts, ImdsView};
 pub use log::LogFacts;
 pub use network::NetworkFacts;
 pub use package::{FileState, FileType, KeysCommandFacts, Package, PackageFacts, PackageManager};
+pub use pam::{NumberedLine, PamFacts, PamFile, PamRule};
 pub use resources::{FileSystem, Load, Memory, ResourcesFacts, Space, TasksLimit};
 pub use security::SecurityFacts;
 pub use sshd::{

@@ -10,6 +10,7 @@ mod listen;
 mod log;
 mod network;
 mod package;
+mod pam;
 mod process;
 mod recorded;
 mod resources;
@@ -36,7 +37,7 @@ use std::thread;
 use eic_doctor_proto::{Attempt, Fact};
 
 use crate::connection::Connection;
-use crate::facts::{AccountFacts, ImdsFacts, ImdsView, OsFacts, SshdFacts, SystemFacts};
+use crate::facts::{ImdsFacts, ImdsView, OsFacts, SshdFacts, SystemFacts};
 use crate::parse;
 
 #[cfg(feature = "host")]
@@ -74,11 +75,7 @@ pub fn gather(host: &dyn Host, attempt: &Attempt) -> OsFacts {
             gathered_by: Fact::Known(host.gathered_by()),
             uid: host.uid(),
             keys_command: package::gather_keys_command(host, &effective),
-            account: AccountFacts {
-                os_user: account::gather_os_user(host, &attempt.os_user),
-                keys_user,
-                root_group_members: account::gather_root_group_members(host),
-            },
+            account: account::gather_account_facts(host, attempt, &effective, keys_user),
             sshd: SshdFacts {
                 listeners: listen::gather_listeners(host, &seen, &socket, attempt.port),
                 version: sshd::gather_version(host, &process),

@@ -12,18 +12,23 @@ mod fib_trie;
 mod group;
 mod if_inet6;
 mod net_tcp;
+mod nsswitch;
+mod numbered;
 mod os_release;
+mod pam;
 mod passwd;
 mod proc_route;
 mod proc_status;
 mod resources;
 mod rpm;
 mod sections;
+mod shadow;
 mod sshd_config;
 mod sshd_t;
 mod sshd_version;
 mod systemctl;
 mod unit;
+mod utmp;
 mod words;
 
 #[cfg(test)]
@@ -37,8 +42,11 @@ pub use fib_trie::parse_fib_trie;
 pub use group::{GroupLine, parse_group};
 pub use if_inet6::parse_if_inet6;
 pub use net_tcp::{ListenSocket, is_past_listening, parse_net_tcp};
+pub use nsswitch::parse_nsswitch;
+pub use numbered::parse_numbered;
 pub use os_release::parse_os_release;
-pub use passwd::{parse_nsswitch_passwd, parse_passwd};
+pub use pam::{PamLine, parse_pam};
+pub use passwd::parse_passwd;
 pub use proc_route::{Ipv4Route, parse_proc_ipv6_route, parse_proc_route};
 pub use proc_status::{ProcStatus, parse_proc_status};
 pub use resources::{
@@ -46,11 +54,13 @@ pub use resources::{
 };
 pub use rpm::{RPM_QUERY_FORMAT, parse_rpm_query};
 pub use sections::{PROBE_VERSION, Section, SectionsError, parse_sections};
+pub use shadow::{parse_password_field, parse_shadow};
 pub use sshd_config::{ConfigLine, parse_sshd_config};
 pub use sshd_t::parse_sshd_t;
 pub use sshd_version::{parse_sshd_version, sshd_version_among};
 pub use systemctl::{ShownUnit, parse_systemctl_show};
 pub use unit::parse_unit;
+pub use utmp::{UtmpLogin, parse_utmp};
 
 /// Lines that a parser keeps to show what it did not understand.
 const LINES_KEPT: usize = 20;

@@ -1,8 +1,8 @@
-//! Lines of `passwd(5)`, from the file or from `getent passwd`, and the `passwd:` line of `nsswitch.conf(5)`.
+//! Lines of `passwd(5)`, from the file or from `getent passwd`.
 
 use crate::facts::Account;
 
-use super::{Parsed, text};
+use super::{Parsed, parse_password_field, text};
 
 pub fn parse_passwd(bytes: &[u8]) -> Parsed<Vec<Account>> {
     let mut parsed = Parsed::<Vec<Account>>::default();
@@ -21,28 +21,20 @@ pub fn parse_passwd(bytes: &[u8]) -> Parsed<Vec<Account>> {
 fn account(line: &str) -> Option<Account> {
     let mut fields = line.split(':');
     let name = fields.next().filter(|name| !name.is_empty())?;
-    let _password = fields.next()?;
+    let password = parse_password_field(fields.next()?);
     let uid = fields.next()?.parse().ok()?;
     let gid = fields.next()?.parse().ok()?;
     let _gecos = fields.next()?;
     let home = fields.next()?;
     let shell = fields.next()?;
-    fields.next().is_none().then(|| Account { name: name.into(), uid, gid, home: home.into(), shell: shell.into() })
-}
-
-/// The services of the last `passwd:` line in their order, without `[action]` items. Empty when there is no such line.
-pub fn parse_nsswitch_passwd(bytes: &[u8]) -> Parsed<Vec<String>> {
-    let mut parsed = Parsed::<Vec<String>>::default();
-    for line in text(bytes).lines() {
-        let line = line.split('#').next().unwrap_or_default().trim();
-        if let Some(services) = line.strip_prefix("passwd:") {
-            parsed.value =
-                services.split_whitespace().filter(|item| !item.starts_with('[')).map(str::to_owned).collect();
-        } else if !line.is_empty() && !line.contains(':') {
-            parsed.pass_over(line);
-        }
-    }
-    parsed
+    fields.next().is_none().then(|| Account {
+        name: name.into(),
+        uid,
+        gid,
+        home: home.into(),
+        shell: shell.into(),
+        password,
+    })
 }
 
 #[cfg(test)]
@@ -55,11 +47,5 @@ mod tests {
         assert_eq!(parsed.value.len(), 1);
         assert_eq!(parsed.value[0].home.raw(), "/root");
         assert_eq!(parsed.not_understood.len(), 3);
-    }
-
-    #[test]
-    fn the_services_are_read_without_their_actions() {
-        let parsed = parse_nsswitch_passwd(b"# x\npasswd:  files sss [NOTFOUND=return] systemd # y\ngroup: files\n");
-        assert_eq!(parsed.value, ["files", "sss", "systemd"]);
     }
 }

@@ -1,3 +1,159 @@
-use super::Fault;
+use super::healthy::account::{first_rule, pam_file};
+use super::{Fact, Fault, FileType, PasswordField, healthy, known};
 
-pub const FAULTS: &[Fault] = &[];
+const SHELL: &[&str] = &["os.account.shell fail"];
+const EXPIRED: &[&str] = &["os.account.expired fail"];
+const NOLOGIN: &[&str] = &["os.account.nologin fail"];
+const ACCESS: &[&str] = &["os.account.access fail"];
+
+pub const FAULTS: &[Fault] = &[
+    Fault {
+        name: "a shell that is not there",
+        world: healthy::ubuntu_2204,
+        break_it: |facts, _| {
+            let shell = known(&mut facts.account.shell);
+            (shell.path, shell.state) = ("/usr/bin/zsh".into(), Fact::Absent);
+        },
+        changes: SHELL,
+    },
+    Fault {
+        name: "a shell that nobody may run",
+        world: healthy::al2023,
+        break_it: |facts, _| known(&mut facts.account.shell).mode = Fact::Known(0o644),
+        changes: SHELL,
+    },
+    Fault {
+        name: "a shell that is a folder",
+        world: healthy::al2023,
+        break_it: |facts, _| known(&mut facts.account.shell).state = Fact::Known(FileType::Directory),
+        changes: SHELL,
+    },
+    Fault {
+        name: "a shell that ends at once",
+        world: healthy::rhel9,
+        break_it: |facts, _| known(&mut facts.account.shell).path = "/sbin/nologin".into(),
+        changes: SHELL,
+    },
+    Fault {
+        name: "a shell that the user may not run",
+        world: healthy::al2,
+        break_it: |facts, _| known(&mut facts.account.shell).mode = Fact::Known(0o700),
+        changes: SHELL,
+    },
+    Fault {
+        name: "a locked password where sshd does not ask PAM",
+        world: healthy::al2023,
+        break_it: |facts, _| healthy::set_effective(facts, "usepam", "no"),
+        changes: &["os.account.locked fail", "os.account.access not-applicable"],
+    },
+    Fault {
+        name: "an account that has expired",
+        world: healthy::ubuntu_2404,
+        break_it: |facts, _| known(&mut facts.account.shadow).expires = Some(18_262),
+        changes: EXPIRED,
+    },
+    Fault {
+        name: "an account that has expired where sshd does not ask PAM",
+        world: healthy::al2,
+        break_it: |facts, _| {
+            healthy::set_effective(facts, "usepam", "no");
+            let shadow = known(&mut facts.account.shadow);
+            (shadow.password, shadow.expires) = (PasswordField::Unmatchable, Some(18_262));
+        },
+        changes: &["os.account.expired fail", "os.account.access not-applicable"],
+    },
+    Fault {
+        name: "a password to be changed at the next login",
+        world: healthy::rhel9,
+        break_it: |facts, _| known(&mut facts.account.shadow).last_change = Some(0),
+        changes: EXPIRED,
+    },
+    Fault {
+        name: "a password that is too old",
+        world: healthy::debian_12,
+        break_it: |facts, _| {
+            let shadow = known(&mut facts.account.shadow);
+            (shadow.last_change, shadow.maximum) = (Some(18_262), Some(90));
+        },
+        changes: EXPIRED,
+    },
+    Fault {
+        name: "a password that falls due today",
+        world: healthy::debian_12,
+        break_it: |facts, _| {
+            let shadow = known(&mut facts.account.shadow);
+            (shadow.last_change, shadow.maximum) = (Some(20_691), Some(90));
+        },
+        changes: &["os.account.expired warn"],
+    },
+    Fault {
+        name: "no line in /etc/shadow",
+        world: healthy::al2023,
+        break_it: |facts, _| facts.account.shadow = Fact::Absent,
+        changes: EXPIRED,
+    },
+    Fault {
+        name: "a boot that is not over",
+        world: healthy::al2023,
+        break_it: |facts, _| {
+            let text = "\"System is booting up. Unprivileged users are not permitted to log in yet.\"";
+            facts.account.run_nologin = Fact::Known(text.into());
+        },
+        changes: NOLOGIN,
+    },
+    Fault {
+        name: "closed for maintenance",
+        world: healthy::ubuntu_2204,
+        break_it: |facts, _| facts.account.etc_nologin = Fact::Known("Back at noon".into()),
+        changes: NOLOGIN,
+    },
+    Fault {
+        name: "refused by access.conf",
+        world: healthy::rhel9,
+        break_it: |facts, _| {
+            first_rule(facts, "account", "required", "pam_access.so", &[]);
+            pam_file(facts, "/etc/security/access.conf", &["+:root:LOCAL", "+:(admins):ALL", "-:ALL:ALL"]);
+        },
+        changes: ACCESS,
+    },
+    Fault {
+        name: "listed by pam_listfile",
+        world: healthy::debian_12,
+        break_it: |facts, _| {
+            let arguments = ["item=user", "sense=deny", "file=/etc/ssh/denied", "onerr=succeed"];
+            first_rule(facts, "account", "required", "pam_listfile.so", &arguments);
+            pam_file(facts, "/etc/ssh/denied", &["root", "admin"]);
+        },
+        changes: ACCESS,
+    },
+    Fault {
+        name: "not in the group that PAM wants",
+        world: healthy::al2023,
+        break_it: |facts, _| {
+            let arguments = ["user", "ingroup", "ssh-users"];
+            first_rule(facts, "account", "required", "pam_succeed_if.so", &arguments);
+        },
+        changes: ACCESS,
+    },
+    Fault {
+        name: "a rule whose module is gone",
+        world: healthy::ubuntu_2404,
+        break_it: |facts, _| {
+            first_rule(facts, "account", "required", "pam_duo.so", &[]);
+            known(&mut facts.account.pam).missing_modules = Fact::Known(vec!["pam_duo.so".into()]);
+        },
+        changes: ACCESS,
+    },
+    Fault {
+        name: "no login allowed by limits.conf",
+        world: healthy::ubuntu_2204,
+        break_it: |facts, _| pam_file(facts, "/etc/security/limits.d/90-lock.conf", &["ubuntu hard maxlogins 0"]),
+        changes: ACCESS,
+    },
+    Fault {
+        name: "sshd without rules of PAM",
+        world: healthy::al2,
+        break_it: |facts, _| known(&mut facts.account.pam).account = Fact::Absent,
+        changes: ACCESS,
+    },
+];

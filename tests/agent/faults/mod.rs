@@ -136,7 +136,14 @@ const FIRST: &[Fault] = &[
             attempt.os_user = "ec2-user".parse().expect("an OS user");
             facts.account.os_user = Fact::Absent;
         },
-        changes: &["os.account.os-user fail"],
+        changes: &[
+            "os.account.os-user fail",
+            "os.account.shell blocked",
+            "os.account.locked blocked",
+            "os.account.expired blocked",
+            "os.account.nologin blocked",
+            "os.account.access blocked",
+        ],
     },
     Fault {
         name: "IMDS rejected by a firewall",
@@ -208,7 +215,16 @@ const FIRST: &[Fault] = &[
             let unit = known(&mut facts.sshd.unit);
             (unit.active_state, unit.sub_state) = ("failed".into(), "failed".into());
         },
-        changes: WITHOUT_SSHD,
+        changes: &[
+            "os.account.locked unknown",
+            "os.account.expired unknown",
+            "os.account.nologin unknown",
+            "os.account.access unknown",
+            "os.sshd.running fail",
+            "os.sshd.port blocked",
+            "os.sshd.authorized-keys-command blocked",
+            "os.sshd.authorized-keys-command-user blocked",
+        ],
     },
     Fault {
         name: "sshd on another port",

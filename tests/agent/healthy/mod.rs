@@ -9,7 +9,7 @@ use eic_doctor_proto::{Attempt, CheckResult, Fact, Selection, Untrusted, Via, ju
 use super::checks;
 use super::facts::*;
 
-mod account;
+pub mod account;
 mod firewall;
 mod log;
 mod network;
@@ -146,7 +146,14 @@ fn attempt(os_user: &str, via: Via, source: Option<&str>) -> Attempt {
 
 fn on_every_instance(os_user: &str) -> OsFacts {
     let account = |name: &str, uid: u32, home: &str, shell: &str| {
-        Fact::Known(Account { name: name.into(), uid, gid: uid, home: home.into(), shell: shell.into() })
+        Fact::Known(Account {
+            name: name.into(),
+            uid,
+            gid: uid,
+            home: home.into(),
+            shell: shell.into(),
+            password: PasswordField::Shadowed,
+        })
     };
     let view = || ImdsView {
         token: body(""),
@@ -197,6 +204,7 @@ fn package(name: &str, version: &str) -> Fact<Package> {
 }
 
 fn rpm(facts: &mut OsFacts, version: &str, selinux: Option<&str>) {
+    account::on_rpm(facts);
     facts.package.manager = Fact::Known(PackageManager::Rpm);
     facts.package.ec2_instance_connect = package("ec2-instance-connect", version);
     facts.package.selinux = selinux.map_or(Fact::Absent, |version| package("ec2-instance-connect-selinux", version));
@@ -282,6 +290,11 @@ fn effective(program: &str) -> Fact<EffectiveConfig> {
         ("authorizedkeyscommand", command.as_str()),
         ("authorizedkeyscommanduser", KEYS_USER),
         ("pubkeyauthentication", "yes"),
+        ("usepam", "yes"),
+        ("usedns", "no"),
+        ("permitrootlogin", "without-password"),
+        ("chrootdirectory", "none"),
+        ("forcecommand", "none"),
     ];
     let keywords: BTreeMap<String, Vec<Untrusted>> =
         lines.into_iter().map(|(keyword, value)| (keyword.to_owned(), vec![value.into()])).collect();

@@ -6,6 +6,7 @@ mod cli;
 mod fuzz;
 mod gather;
 mod human;
+mod log;
 mod probe;
 mod recorded;
 mod sshd_config;

@@ -21,12 +21,12 @@ use serde::{Deserialize, Serialize};
 pub use account::{Account, AccountFacts, Group, Logins, PasswordField, Shadow};
 pub use firewall::FirewallFacts;
 pub use imds::{ImdsAnswer, ImdsFacts, ImdsView};
-pub use log::LogFacts;
+pub use log::{LogFacts, LogLine, RecentLog};
 pub use network::NetworkFacts;
 pub use package::{FileState, FileType, KeysCommandFacts, Package, PackageFacts, PackageManager};
 pub use pam::{NumberedLine, PamFacts, PamFile, PamRule};
 pub use resources::{FileSystem, Load, Memory, ResourcesFacts, Space, TasksLimit};
-pub use security::SecurityFacts;
+pub use security::{Denial, SecurityFacts, SelinuxMode};
 pub use sshd::{
     ConfiguredLine, DropIn, EffectiveConfig, Listener, LocalAddress, SocketUnit, SshdFacts, SshdOption, SshdProcess,
     Unit,

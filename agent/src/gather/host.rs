@@ -5,7 +5,7 @@ use std::time::Duration;
 use eic_doctor_proto::{Fact, OsUser};
 
 use crate::facts::{Account, FileState, ImdsView, Space};
-use crate::parse::ShownUnit;
+use crate::parse::{JournalEntry, JournalQuery, ShownUnit};
 
 /// A machine to look at. Nothing here writes, and nothing runs a shell.
 pub trait Host: Sync {
@@ -34,6 +34,12 @@ pub trait Host: Sync {
 
     /// The lines of `/proc/net/tcp` or `tcp6` for sockets in state LISTEN. A busy machine has more of the others than anybody would read.
     fn listening(&self, path: &str) -> Fact<Vec<u8>>;
+
+    /// The end of a regular file that others write to: whole lines, at most `limit` bytes of them.
+    fn tail(&self, path: &str, limit: usize) -> Fact<Tail>;
+
+    /// The newest entries of systemd's journal, oldest first; absent where none is kept.
+    fn journal(&self, query: &JournalQuery<'_>) -> Fact<Vec<JournalEntry>>;
 
     /// The names in a folder, sorted.
     fn list(&self, folder: &str) -> Fact<Vec<String>>;
@@ -97,6 +103,14 @@ impl Property {
         let kind = unit.rsplit('.').next().unwrap_or_default();
         self.interface == "Unit" || self.interface.eq_ignore_ascii_case(kind)
     }
+}
+
+/// The end of a log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tail {
+    pub bytes: Vec<u8>,
+    /// When the file was last written to, in seconds since 1970.
+    pub modified: u64,
 }
 
 /// A program to run.

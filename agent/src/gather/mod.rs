@@ -26,6 +26,8 @@ mod dbus;
 #[cfg(feature = "host")]
 mod imds;
 #[cfg(feature = "host")]
+mod journal;
+#[cfg(feature = "host")]
 mod netlink;
 #[cfg(feature = "host")]
 mod real;
@@ -42,7 +44,7 @@ use crate::parse;
 
 #[cfg(feature = "host")]
 pub use as_user::{IMDS_VIEW_COMMAND, print_imds_view};
-pub use host::{Host, NetlinkTable, Property, Ran, Run, Viewer};
+pub use host::{Host, NetlinkTable, Property, Ran, Run, Tail, Viewer};
 #[cfg(feature = "host")]
 pub use real::RealHost;
 pub use recorded::Recorded;
@@ -71,6 +73,7 @@ pub fn gather(host: &dyn Host, attempt: &Attempt) -> OsFacts {
             let keys_user = keys_user.clone();
             scope.spawn(move || host.imds(&Viewer::KeysUser(&keys_user), &attempt.os_user))
         };
+        let log = log::gather_log(host, attempt, &keys_user);
         let facts = OsFacts {
             gathered_by: Fact::Known(host.gathered_by()),
             uid: host.uid(),
@@ -90,9 +93,8 @@ pub fn gather(host: &dyn Host, attempt: &Attempt) -> OsFacts {
             security: security::gather_security(host),
             firewall: firewall::gather_firewall(host),
             network: network::gather_network(host),
-
             resources,
-            log: log::gather_log(host),
+            log,
             system,
             ..OsFacts::default()
         };

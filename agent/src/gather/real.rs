@@ -1,7 +1,7 @@
 //! This very machine. Opens files without waiting for them, reads only regular ones, and stays within a time for the whole run.
 
 use std::fs::{self, OpenOptions};
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Seek as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,10 +14,10 @@ use nix::fcntl::OFlag;
 use nix::sys::statvfs::{FsFlags, statvfs};
 
 use crate::facts::{FileState, FileType, ImdsView, Space};
-use crate::parse::{self, ShownUnit};
+use crate::parse::{self, JournalEntry, JournalQuery, ShownUnit};
 
-use super::host::{Host, NetlinkTable, Property, Ran, Run, Viewer};
-use super::{as_user, dbus, imds, netlink, run};
+use super::host::{Host, NetlinkTable, Property, Ran, Run, Tail, Viewer};
+use super::{as_user, dbus, imds, journal, netlink, run};
 
 const FILE_LIMIT: u64 = 1024 * 1024;
 /// A package's paragraph is some 2 kB.
@@ -112,6 +112,14 @@ impl Host for RealHost {
 
     fn listening(&self, path: &str) -> Fact<Vec<u8>> {
         fact(listening(path))
+    }
+
+    fn tail(&self, path: &str, limit: usize) -> Fact<Tail> {
+        fact(tail(path, limit))
+    }
+
+    fn journal(&self, query: &JournalQuery<'_>) -> Fact<Vec<JournalEntry>> {
+        journal::query(self, query)
     }
 
     fn list(&self, folder: &str) -> Fact<Vec<String>> {
@@ -229,7 +237,7 @@ impl Host for RealHost {
 }
 
 /// `O_NONBLOCK`, so that a FIFO where a file should be does not hold us; then only a regular file is read.
-fn open(path: &str) -> io::Result<fs::File> {
+pub(super) fn open(path: &str) -> io::Result<fs::File> {
     let file = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(Path::new(path))?;
     if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("not a regular file")) }
 }
@@ -337,7 +345,22 @@ fn contains(path: &str, bytes: &[u8]) -> io::Result<bool> {
     }
 }
 
-fn fact<T>(looked: io::Result<T>) -> Fact<T> {
+fn tail(path: &str, limit: usize) -> io::Result<Tail> {
+    let mut file = open(path)?;
+    let found = file.metadata()?;
+    let start = found.len().saturating_sub(limit as u64);
+    file.seek(io::SeekFrom::Start(start))?;
+    let mut bytes = Vec::new();
+    // What is written while we read is left for the next time.
+    file.take(limit as u64).read_to_end(&mut bytes)?;
+    if start > 0 {
+        let first = bytes.iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |place| place + 1);
+        bytes.drain(..first);
+    }
+    Ok(Tail { bytes, modified: u64::try_from(found.mtime()).unwrap_or_default() })
+}
+
+pub(super) fn fact<T>(looked: io::Result<T>) -> Fact<T> {
     match looked {
         Ok(found) => Fact::Known(found),
         // A file where a folder should be: nothing can be below it.

@@ -5,10 +5,10 @@ use std::str::FromStr;
 
 use eic_doctor_proto::{Fact, OsUser, Untrusted};
 
-use crate::facts::{FileState, FileType, ImdsAnswer, ImdsView, Space};
-use crate::parse::{self, Section, SectionsError, ShownUnit};
+use crate::facts::{FileState, FileType, ImdsAnswer, ImdsView, LogLine, Space};
+use crate::parse::{self, JournalEntry, JournalQuery, Section, SectionsError, ShownUnit};
 
-use super::host::{Host, NetlinkTable, Property, Ran, Run, Viewer};
+use super::host::{Host, NetlinkTable, Property, Ran, Run, Tail, Viewer};
 
 /// A machine of which only a recording is at hand. What was not recorded is *not gathered*.
 #[derive(Debug)]
@@ -106,6 +106,26 @@ impl Host for Recorded {
 
     fn listening(&self, path: &str) -> Fact<Vec<u8>> {
         self.read(path)
+    }
+
+    fn tail(&self, path: &str, limit: usize) -> Fact<Tail> {
+        self.section("tail", path).map(|section| {
+            let bytes = section.body.get(section.body.len().saturating_sub(limit)..).unwrap_or_default().to_vec();
+            Tail { bytes, modified: section.detail.parse().unwrap_or_default() }
+        })
+    }
+
+    fn journal(&self, _query: &JournalQuery<'_>) -> Fact<Vec<JournalEntry>> {
+        // The script has asked for the same; `journalctl` tells no sender's uid.
+        let entry = |line: LogLine| JournalEntry {
+            realtime: line.at.saturating_mul(1_000_000),
+            identifier: line.program.raw().to_owned(),
+            pid: line.pid,
+            uid: None,
+            message: line.message.raw().to_owned(),
+        };
+        self.section("journal", "logins")
+            .map(|section| parse::parse_auth_log(&section.body, 0, |_| true).value.into_iter().map(entry).collect())
     }
 
     fn list(&self, folder: &str) -> Fact<Vec<String>> {

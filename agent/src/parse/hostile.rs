@@ -67,6 +67,30 @@ impl Generator {
             "\u{1b}[31m",
             "99999999999999999999",
             "some avg10=",
+            "type=AVC ",
+            "Nov 24 17:03:56 h sshd[1]: ",
+            "2026-11-24T17:03:56+00:00 h s: ",
+            "<86>1 2026-11-24T17:03:56Z h s 1 - - ",
+            "message repeated 2 times: [ ",
+            "AuthorizedKeysCommand ",
+            " failed, status ",
+            " not allowed because ",
+            " from ",
+            " port ",
+            "Accepted publickey for ",
+            "Connection closed by authenticating user ",
+            "drop connection ",
+            "from [",
+            "fatal: ",
+            "pam_x(sshd:account): ",
+            "msg=audit(",
+            "):",
+            "denied",
+            "{",
+            "}",
+            "scontext=a:b:",
+            "PubkeyAcceptedAlgorithms ",
+            "SELINUXTYPE=",
             "MemTotal:",
             "oom_kill ",
             "0::/",
@@ -98,9 +122,15 @@ fn no_parser_panics_on_any_bytes() {
         let _ = parse_socket_inode(&shown);
         let _ = is_past_listening(&bytes);
         let _ = parse_sections(&bytes);
+        let _ = read_login_line("sshd", &shown);
+        let _ = read_login_line("ec2-instance-connect", &shown);
+        let _ = parse_journal(&bytes.as_slice(), &JournalQuery { identifiers: &["sshd"], since: 0, entries: 9 });
         let _ = parse_sections(&[b"@probe\t1\n", bytes.as_slice()].concat());
         for leftovers in [
             parse_dbus_replies(&bytes).not_understood,
+            parse_audit(&bytes).not_understood,
+            parse_auth_log(&bytes, generator.next(), |_| true).not_understood,
+            parse_crypto_policy(&bytes).not_understood,
             parse_dpkg_status(&bytes).not_understood,
             parse_group(&bytes).not_understood,
             parse_fib_trie(&bytes).not_understood,
@@ -121,6 +151,7 @@ fn no_parser_panics_on_any_bytes() {
             parse_processors(&bytes).not_understood,
             parse_rpm_query(&bytes).not_understood,
             parse_shadow(&bytes, "a").not_understood,
+            parse_selinux_config(&bytes).not_understood,
             parse_sshd_config(&bytes).not_understood,
             parse_sshd_t(&bytes).not_understood,
             parse_sshd_version(&bytes).not_understood,

@@ -4,13 +4,18 @@ use std::borrow::Cow;
 
 use eic_doctor_proto::Untrusted;
 
+mod audit;
+mod auth_log;
 mod command_line;
+mod crypto_policy;
 mod dbus;
 mod dpkg;
 mod fd;
 mod fib_trie;
 mod group;
 mod if_inet6;
+mod journal;
+mod login_line;
 mod net_tcp;
 mod nsswitch;
 mod numbered;
@@ -22,6 +27,7 @@ mod proc_status;
 mod resources;
 mod rpm;
 mod sections;
+mod selinux_config;
 mod shadow;
 mod sshd_config;
 mod sshd_t;
@@ -34,13 +40,18 @@ mod words;
 #[cfg(test)]
 mod hostile;
 
+pub use audit::parse_audit;
+pub use auth_log::parse_auth_log;
 pub use command_line::{CommandLine, parse_command_line, parse_sshd_arguments};
+pub use crypto_policy::parse_crypto_policy;
 pub use dbus::{DBUS_MESSAGE_LIMIT, DbusReply, DbusValue, dbus_message_length, parse_dbus_replies};
 pub use dpkg::parse_dpkg_status;
 pub use fd::parse_socket_inode;
 pub use fib_trie::parse_fib_trie;
 pub use group::{GroupLine, parse_group};
 pub use if_inet6::parse_if_inet6;
+pub use journal::{JournalEntry, JournalError, JournalQuery, JournalTail, ReadAt, parse_journal};
+pub use login_line::{Rule, Said, Trouble, read_login_line};
 pub use net_tcp::{ListenSocket, is_past_listening, parse_net_tcp};
 pub use nsswitch::parse_nsswitch;
 pub use numbered::parse_numbered;
@@ -54,6 +65,7 @@ pub use resources::{
 };
 pub use rpm::{RPM_QUERY_FORMAT, parse_rpm_query};
 pub use sections::{PROBE_VERSION, Section, SectionsError, parse_sections};
+pub use selinux_config::parse_selinux_config;
 pub use shadow::{parse_password_field, parse_shadow};
 pub use sshd_config::{ConfigLine, parse_sshd_config};
 pub use sshd_t::parse_sshd_t;

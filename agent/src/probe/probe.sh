@@ -42,6 +42,19 @@ ship_file() {
   fi
 }
 
+# ship_tail PATH LINES FILTER...; of the last half megabyte, the last of the lines that pass the filter.
+ship_tail() {
+  path=$1 lines=$2
+  shift 2
+  if [ ! -e "$path" ]; then heading tail "$path" absent ''
+  elif [ ! -f "$path" ]; then heading tail "$path" unreadable 'not a regular file'
+  elif [ ! -r "$path" ]; then heading tail "$path" unreadable 'permission denied'
+  else
+    heading tail "$path" known "$(stat -L -c %Y "$path" 2>/dev/null)"
+    content '|' "$(tail -c 524288 "$path" | "$@" | tail -n "$lines" | cut -c 1-500)"
+  fi
+}
+
 # ship_run NAME SECONDS LIMIT COMMAND...; leaves what the command printed in $text.
 ship_run() {
   name=$1 seconds=$2 limit=$3 text='' status=

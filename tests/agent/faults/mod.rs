@@ -29,6 +29,7 @@ const WITHOUT_PACKAGE: &[&str] = &[
     "os.imds.token-as-keys-user blocked",
     "os.sshd.authorized-keys-command blocked",
     "os.sshd.authorized-keys-command-user blocked",
+    "os.security.selinux blocked",
 ];
 const WITHOUT_IMDS: &[&str] = &[
     "os.imds.token fail",

@@ -11,7 +11,7 @@ use super::facts::*;
 
 pub mod account;
 mod firewall;
-mod log;
+pub mod log;
 mod network;
 mod resources;
 mod security;
@@ -40,6 +40,7 @@ pub fn al2023() -> World {
     facts.keys_command.files = Fact::Known(three_scripts(RPM_FOLDER));
     sshd_service(&mut facts, "sshd.service", "OpenSSH_8.7p1", &["/usr/sbin/sshd", "-D"]);
     wired_in_file(&mut facts, "/etc/ssh/sshd_config", 141);
+    security::with_policies(&mut facts, SelinuxMode::Permissive);
     World { name: "al2023-public", attempt: attempt("ec2-user", Via::Public, Some("203.0.113.7/32")), facts }
 }
 
@@ -93,6 +94,7 @@ pub fn rhel9() -> World {
     facts.keys_command.files = Fact::Known(files);
     sshd_service(&mut facts, "sshd.service", "OpenSSH_8.7p1", &["/usr/sbin/sshd", "-D"]);
     wired_in_file(&mut facts, "/etc/ssh/sshd_config.d/60-ec2-instance-connect.conf", 1);
+    security::with_policies(&mut facts, SelinuxMode::Enforcing);
     World { name: "rhel9-public", attempt: attempt("ec2-user", Via::Public, Some("203.0.113.7/32")), facts }
 }
 

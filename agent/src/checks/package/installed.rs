@@ -125,13 +125,14 @@ mod tests {
     use crate::checks::healthy::{self, changes};
     use crate::facts::OsFacts;
 
-    const DEPENDANTS: [&str; 6] = [
+    const DEPENDANTS: [&str; 7] = [
         "os.package.version blocked",
         "os.package.keys-command-files blocked",
         "os.account.keys-user blocked",
         "os.imds.token-as-keys-user blocked",
         "os.sshd.authorized-keys-command blocked",
         "os.sshd.authorized-keys-command-user blocked",
+        "os.security.selinux blocked",
     ];
 
     fn without_package(facts: &mut OsFacts) {

@@ -24,6 +24,17 @@ pub fn install(facts: &OsFacts) -> Option<Command> {
     }
 }
 
+/// Installs the SELinux policy that the keys command needs, from where the package comes from.
+pub fn install_selinux(facts: &OsFacts) -> Option<Command> {
+    match source(facts)? {
+        Source::Apt => None,
+        Source::Repository(program) => {
+            Some(Command::new(program).args(["install", "-y", "ec2-instance-connect-selinux"]))
+        }
+        Source::Bucket([_, policy]) => Some(Command::new("dnf").args(["install", "-y"]).arg(policy)),
+    }
+}
+
 /// Puts the package's files back as they were, and runs its maintainer scripts again.
 pub fn reinstall(facts: &OsFacts) -> Option<Command> {
     let name = "ec2-instance-connect";

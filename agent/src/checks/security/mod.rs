@@ -4,4 +4,7 @@ use eic_doctor_proto::Check;
 
 use crate::facts::OsFacts;
 
-pub const ALL: &[&Check<OsFacts>] = &[];
+mod crypto_policy;
+mod selinux;
+
+pub const ALL: &[&Check<OsFacts>] = &[&selinux::CHECK, &crypto_policy::CHECK];

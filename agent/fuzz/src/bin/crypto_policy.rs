@@ -1,0 +1,6 @@
+//! What a system-wide crypto policy gives to sshd: `/etc/crypto-policies/back-ends/opensshserver.config`.
+#![cfg_attr(feature = "libfuzzer", no_main)]
+
+use eic_doctor_agent::parse;
+
+eic_doctor_fuzz::target!(|bytes| eic_doctor_fuzz::is_bounded(&parse::parse_crypto_policy(bytes)));

@@ -1,0 +1,6 @@
+//! `/etc/selinux/config`: the name of the policy.
+#![cfg_attr(feature = "libfuzzer", no_main)]
+
+use eic_doctor_agent::parse;
+
+eic_doctor_fuzz::target!(|bytes| eic_doctor_fuzz::is_bounded(&parse::parse_selinux_config(bytes)));

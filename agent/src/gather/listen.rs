@@ -9,14 +9,17 @@ use super::host::Host;
 use super::process::{Processes, gather_socket_inodes};
 
 /// Both families; a kernel without IPv6 has no second file.
+///
+/// IPv6 is looked at first: an sshd that starts or reloads just now binds its IPv4 address first, so that none is missed.
 pub(super) fn gather_sockets(host: &dyn Host) -> Fact<Vec<ListenSocket>> {
     let parse = |bytes: Vec<u8>| parse::parse_net_tcp(&bytes).value;
+    let ipv6 = host.listening("/proc/net/tcp6").map(parse);
     let mut sockets = match host.listening("/proc/net/tcp").map(parse) {
         Fact::Known(sockets) => sockets,
         Fact::Absent => Vec::new(),
         other => return other,
     };
-    match host.listening("/proc/net/tcp6").map(parse) {
+    match ipv6 {
         Fact::Known(more) => sockets.extend(more),
         Fact::Absent => {}
         other => return other,

@@ -28,19 +28,19 @@ pub(super) struct Listening {
 /// Only root's processes count: what a listener says of itself is handed to `sshd -T` as root, and anybody can call a process `sshd`.
 const ROOT: u32 = 0;
 
-/// A reload takes sshd some 30 ms, in which it runs and listens nowhere. So five more looks, half a second in all.
+/// A reload takes sshd some 30 ms, in which it runs and listens nowhere, then at one address after the other. So five more looks,
+/// half a second in all, and one more when it listens again.
 const RELOAD: Duration = Duration::from_millis(100);
 const LOOKS: usize = 5;
 
 pub(super) fn gather_processes(host: &dyn Host) -> Processes {
     let mut seen = look(host);
-    for _ in 0..LOOKS {
-        if !seen.listens_nowhere() || !host.pause(RELOAD) {
-            break;
-        }
+    let mut left = LOOKS;
+    while left > 0 && seen.listens_nowhere() && host.pause(RELOAD) {
         seen = look(host);
+        left -= 1;
     }
-    seen
+    if left < LOOKS && host.pause(RELOAD) { look(host) } else { seen }
 }
 
 fn look(host: &dyn Host) -> Processes {

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use eic_doctor_agent::gather::KeysUserViewArgs;
 use eic_doctor_proto::{Attempt, FailOn, OsUser, Selection, Via};
 use ipnet::IpNet;
 
@@ -24,9 +25,9 @@ pub enum Command {
     Check(CheckArgs),
     /// Prints one compact block for SSM Run Command, facts and results together.
     Ssm(SsmArgs),
-    /// Asks the metadata service as whoever runs this, and prints the answers as JSON.
-    #[command(name = eic_doctor_agent::gather::IMDS_VIEW_COMMAND, hide = true)]
-    ImdsView(ImdsViewArgs),
+    /// Becomes the keys user, looks at what the keys command would meet, and prints it as JSON.
+    #[command(name = eic_doctor_agent::gather::KEYS_USER_VIEW_COMMAND, hide = true)]
+    KeysUserView(KeysUserArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -59,10 +60,20 @@ pub struct SsmArgs {
     pub attempt: AttemptArgs,
 }
 
-#[derive(Debug, clap::Args)]
-pub struct ImdsViewArgs {
+#[derive(Clone, Debug, clap::Args)]
+pub struct KeysUserArgs {
     #[arg(long)]
     pub os_user: OsUser,
+    #[arg(long)]
+    pub program: Option<String>,
+    #[arg(long)]
+    pub process: Option<u32>,
+    #[arg(long)]
+    pub name: String,
+    #[arg(long)]
+    pub uid: u32,
+    #[arg(long)]
+    pub gid: u32,
 }
 
 /// Who connects, from where, by which way.
@@ -106,7 +117,7 @@ impl Args {
             Command::Check(check) => check.attempt.timeout,
             Command::Ssm(ssm) => ssm.attempt.timeout,
             // It has a limit of its own.
-            Command::ImdsView(_) => Duration::from_secs(10),
+            Command::KeysUserView(_) => Duration::from_secs(10),
         }
     }
 }
@@ -121,6 +132,13 @@ impl CheckArgs {
             FailOnWord::Warn => FailOn::Warn,
             FailOnWord::Fail => FailOn::Fail,
         }
+    }
+}
+
+impl KeysUserArgs {
+    pub fn view(&self) -> KeysUserViewArgs {
+        let Self { os_user, program, process, name, uid, gid } = self.clone();
+        KeysUserViewArgs { os_user, program, process, name, uid, gid }
     }
 }
 

@@ -18,6 +18,8 @@ pub enum RunError {
     Encode(#[source] report::EncodeError),
     #[error("write the report as JSON")]
     Json(#[source] serde_json::Error),
+    #[error("look as the keys user")]
+    KeysUser(#[source] std::io::Error),
     #[error("write to standard output")]
     Write(#[source] std::io::Error),
 }
@@ -27,7 +29,7 @@ impl RunError {
         match self {
             Self::Selection(SelectionError::OnlyMatchesNothing(_)) => Exit::NothingChecked,
             Self::Selection(SelectionError::SkipMatchesNothing(_)) => Exit::Usage,
-            Self::Encode(_) | Self::Json(_) | Self::Write(_) => Exit::Internal,
+            Self::Encode(_) | Self::Json(_) | Self::KeysUser(_) | Self::Write(_) => Exit::Internal,
         }
     }
 }
@@ -37,8 +39,8 @@ pub fn run(args: &Args, host: &RealHost, started: u64, style: Style, out: &mut d
     match &args.command {
         Command::Check(args) => check(args, host, started, style, out),
         Command::Ssm(args) => ssm(args, host, out),
-        Command::ImdsView(args) => {
-            gather::print_imds_view(&args.os_user, out).map_err(RunError::Write)?;
+        Command::KeysUserView(args) => {
+            gather::print_keys_user_view(&args.view(), out).map_err(RunError::KeysUser)?;
             Ok(Exit::Healthy)
         }
     }

@@ -1,6 +1,6 @@
 //! Pure functions from [`OsFacts`](crate::facts::OsFacts) to a verdict. No clock, no I/O, no log.
 //!
-//! A folder that holds checks is an area and lists them in `ALL`; `keys_command`, `platform` and `version` hold no checks but what
+//! A folder that holds checks is an area and lists them in `ALL` (`host` in two parts); `keys_command`, `platform` and `version` hold no checks but what
 //! several of them know.
 
 use eic_doctor_proto::{About, Attempt, Check, Entry, Why};
@@ -38,10 +38,11 @@ pub const RETIRED: &[(&str, &str)] = &[];
 /// The keys command asks IMDS as an account that the package makes, hence package, account, IMDS.
 pub fn all() -> Vec<&'static Check<OsFacts>> {
     [
-        host::ALL,
+        host::SYSTEM,
         package::ALL,
         account::ALL,
         imds::ALL,
+        host::KEYS_COMMAND,
         trust::ALL,
         sshd::ALL,
         security::ALL,

@@ -28,6 +28,12 @@ pub struct ImdsView {
     pub region: Fact<ImdsAnswer>,
     /// `HEAD /latest/meta-data/managed-ssh-keys/active-keys/OS_USER/`: 404 without a push is normal.
     pub active_keys: Fact<ImdsAnswer>,
+    /// `GET …/managed-ssh-keys/signer-cert/`, asked as the keys user alone, without its body: 404 without a push may be normal.
+    pub signer_cert: Fact<ImdsAnswer>,
+    /// `GET …/managed-ssh-keys/signer-ocsp/`, the names of the OCSP responses, without its body.
+    pub signer_ocsp: Fact<ImdsAnswer>,
+    /// `GET …/managed-ssh-keys/signer-ocsp/NAME` for each name, without bodies; the first without an answer is the last.
+    pub staples: Vec<Fact<ImdsAnswer>>,
 }
 
 /// An HTTP answer. No answer at all (refused, timed out, no route) is an unreadable fact that says which.
@@ -38,4 +44,6 @@ pub struct ImdsAnswer {
     /// At most 256 bytes; empty for the token.
     pub body: Untrusted,
     pub latency_ms: u32,
+    /// By how many seconds the host's clock was ahead of the answer's `Date:`, which has whole seconds; absent without that header.
+    pub clock_ahead: Fact<i64>,
 }

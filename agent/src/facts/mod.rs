@@ -5,6 +5,7 @@
 mod account;
 mod firewall;
 mod imds;
+mod keys_user;
 mod log;
 mod network;
 mod package;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 pub use account::{Account, AccountFacts, Group, Logins, PasswordField, Shadow};
 pub use firewall::FirewallFacts;
 pub use imds::{ImdsAnswer, ImdsFacts, ImdsView};
+pub use keys_user::{Access, Anchor, DevLog, KeysUserFacts, Namespace, SharedMemory, Tool, TrustStore};
 pub use log::{LogFacts, LogLine, RecentLog};
 pub use network::NetworkFacts;
 pub use package::{FileState, FileType, KeysCommandFacts, Package, PackageFacts, PackageManager};
@@ -32,7 +34,7 @@ pub use sshd::{
     Unit,
 };
 pub use system::{OsRelease, SystemFacts};
-pub use trust::TrustFacts;
+pub use trust::{Signer, TrustFacts, Validity};
 
 /// Everything the agent (or the probe script) saw on the instance for one attempt.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +50,7 @@ pub struct OsFacts {
     pub sshd: SshdFacts,
     pub account: AccountFacts,
     pub imds: ImdsFacts,
+    pub keys_user: KeysUserFacts,
     pub trust: TrustFacts,
     pub security: SecurityFacts,
     pub firewall: FirewallFacts,

@@ -3,12 +3,16 @@
 use eic_doctor_proto::{Fact, Untrusted};
 use serde::{Deserialize, Serialize};
 
+use super::FileState;
+
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SystemFacts {
     pub os_release: Fact<OsRelease>,
     /// `uname -m`.
     pub machine: Fact<String>,
+    /// `/dev/log` and the sockets that it may lead to.
+    pub log_sockets: Fact<Vec<FileState>>,
 }
 
 /// The fields of `os-release(5)` that we read.

@@ -1,53 +1,130 @@
-//! The metadata service as the keys user meets it: a child process of ourselves that has become that user.
+//! The host and the metadata service as the keys user meets them: a child process of ourselves that joins the running sshd's namespaces
+//! and becomes that user.
 //!
-//! An owner-match firewall rule may let root through and the keys user not (`domain.md` §0.1, 4), so asking as root says nothing.
+//! An owner-match firewall rule may let root through and the keys user not (`domain.md` §0.1, 4), an access list may let the keys user
+//! through where modes do not, and a unit's settings may show sshd another `/dev/shm`: so looking as root says nothing.
 
-use std::io::Write;
-use std::os::unix::process::CommandExt as _;
+use std::ffi::CString;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::time::Duration;
 
 use eic_doctor_proto::{Fact, OsUser};
+use nix::sched::{CloneFlags, setns};
+use nix::unistd::{Gid, Uid, initgroups, setresgid, setresuid};
+use serde::{Deserialize, Serialize};
 
-use crate::facts::{Account, ImdsView};
+use crate::facts::{ImdsView, KeysUserFacts, Namespace, Signer};
 
-use super::{imds, run};
+use super::host::{KeysUserQuestion, KeysUserView};
+use super::{imds, keys_user, run};
 
-/// The hidden subcommand of `eic-doctor-agent` that prints one [`ImdsView`] as JSON.
-pub const IMDS_VIEW_COMMAND: &str = "imds-view";
+/// The hidden subcommand of `eic-doctor-agent` that prints one [`KeysUserView`] as JSON.
+pub const KEYS_USER_VIEW_COMMAND: &str = "keys-user-view";
 
-/// What the child does.
-pub fn print_imds_view(os_user: &OsUser, out: &mut dyn Write) -> std::io::Result<()> {
-    let view = run::runtime()?.block_on(imds::view(imds::ADDRESS, os_user));
-    serde_json::to_writer(out, &view).map_err(std::io::Error::other)
+/// The child looks at files and at `/dev/log` besides.
+const TIMEOUT: Duration = Duration::from_secs(imds::VIEW_TIMEOUT.as_secs() + 3);
+
+/// What the child is told.
+#[derive(Clone, Debug)]
+pub struct KeysUserViewArgs {
+    pub os_user: OsUser,
+    /// The program of AuthorizedKeysCommand, where one is configured.
+    pub program: Option<String>,
+    /// A process whose namespaces are to be joined.
+    pub process: Option<u32>,
+    /// Whom to become.
+    pub name: String,
+    pub uid: u32,
+    pub gid: u32,
 }
 
-pub(super) fn view_as(account: &Fact<Account>, we_are_root: bool, os_user: &OsUser) -> ImdsView {
-    let account = match account {
+/// What the child does. It must have no thread yet: only a process without others may change its mount namespace (setns(2)).
+pub fn print_keys_user_view(args: &KeysUserViewArgs, out: &mut dyn Write) -> io::Result<()> {
+    let namespaces = args.process.map_or(Ok(Vec::new()), join_namespaces);
+    // What the files of another namespace are like, says nothing.
+    let namespaces = match namespaces {
+        Ok(joined) => joined,
+        Err(error) => return Err(io::Error::other(format!("join sshd's namespaces: {}", run::reason(&error)))),
+    };
+    become_user(&args.name, args.uid, args.gid)
+        .map_err(|error| io::Error::other(format!("become {}: {}", args.name, run::reason(&error))))?;
+    let asked = run::runtime()?.block_on(imds::whole(imds::ADDRESS, &args.os_user));
+    let facts = keys_user::look(args.program.as_deref(), asked.root.as_deref());
+    let told = Told {
+        imds: asked.view,
+        facts: KeysUserFacts { namespaces: Fact::Known(namespaces), ..facts },
+        signer: asked.signer,
+    };
+    serde_json::to_writer(out, &told).map_err(io::Error::other)
+}
+
+/// What the child tells.
+#[derive(Default, Serialize, Deserialize)]
+struct Told {
+    imds: ImdsView,
+    facts: KeysUserFacts,
+    signer: Fact<Signer>,
+}
+
+/// The mount and network namespaces of this process, as far as they are not ours.
+fn join_namespaces(pid: u32) -> io::Result<Vec<Namespace>> {
+    let mut found = Vec::new();
+    for (name, namespace, flag) in
+        [("net", Namespace::Network, CloneFlags::CLONE_NEWNET), ("mnt", Namespace::Mount, CloneFlags::CLONE_NEWNS)]
+    {
+        let theirs = format!("/proc/{pid}/ns/{name}");
+        if fs::read_link(&theirs)? != fs::read_link(format!("/proc/self/ns/{name}"))? {
+            found.push((File::open(&theirs)?, namespace, flag));
+        }
+    }
+    for (file, _, flag) in &found {
+        setns(file, *flag)?;
+    }
+    Ok(found.into_iter().map(|(_, namespace, _)| namespace).collect())
+}
+
+/// As sshd does it before it starts a keys command (OpenSSH, misc.c: `subprocess`).
+fn become_user(name: &str, uid: u32, gid: u32) -> io::Result<()> {
+    let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+    initgroups(&CString::new(name)?, gid)?;
+    setresgid(gid, gid, gid)?;
+    setresuid(uid, uid, uid)?;
+    Ok(())
+}
+
+pub(super) fn view_as(question: &KeysUserQuestion<'_>, we_are_root: bool) -> KeysUserView {
+    let account = match question.account {
         Fact::Known(account) => account,
-        Fact::Absent => return unreadable("the keys user does not exist"),
-        Fact::Unreadable(why) => return unreadable(&format!("the keys user: {}", why.reason)),
-        Fact::NotGathered => return ImdsView::default(),
+        Fact::Absent => return KeysUserView::unreadable("the keys user does not exist"),
+        Fact::Unreadable(why) => return KeysUserView::unreadable(&format!("the keys user: {}", why.reason)),
+        Fact::NotGathered => return KeysUserView::default(),
     };
     if !we_are_root {
-        return unreadable(&format!("needs root to become {}", account.name));
+        return KeysUserView::unreadable(&format!("needs root to become {}", account.name));
     }
     // The link of our own process leads to our program also where the keys user could not walk to it.
     let mut command = run::command("/proc/self/exe");
-    // Rust's `uid` drops the supplementary groups when root calls it.
-    command.args([IMDS_VIEW_COMMAND, "--os-user", os_user.as_str()]).uid(account.uid).gid(account.gid);
-    // The child keeps the view's own limit; this one is for a child that does not even start.
-    let ran = match run::run(command, imds::VIEW_TIMEOUT + std::time::Duration::from_secs(1)) {
-        Fact::Known(ran) => ran,
-        Fact::Absent => return unreadable("our own program is not there any more"),
-        Fact::Unreadable(why) => return unreadable(&format!("become {}: {}", account.name, why.reason)),
-        Fact::NotGathered => return ImdsView::default(),
-    };
-    match serde_json::from_slice(&ran.stdout) {
-        Ok(view) if ran.status == Some(0) => view,
-        _ => unreadable(&ran.reason(&format!("asking as {}", account.name))),
+    command.args([KEYS_USER_VIEW_COMMAND, "--os-user", question.os_user.as_str()]);
+    command.args(["--uid".to_owned(), account.uid.to_string(), "--gid".to_owned(), account.gid.to_string()]);
+    command.arg(format!("--name={}", account.name.raw()));
+    if let Some(program) = &question.program {
+        command.arg(format!("--program={program}"));
     }
-}
-
-/// The first request could not be made, and so none was.
-fn unreadable(reason: &str) -> ImdsView {
-    ImdsView { token: Fact::unreadable(reason), ..ImdsView::default() }
+    if let Some(process) = question.process {
+        command.args(["--process".to_owned(), process.to_string()]);
+    }
+    // The child keeps the view's own limit; this one is for a child that does not even start.
+    let ran = match run::run(command, TIMEOUT) {
+        Fact::Known(ran) => ran,
+        Fact::Absent => return KeysUserView::unreadable("our own program is not there any more"),
+        Fact::Unreadable(why) => {
+            return KeysUserView::unreadable(&format!("become {}: {}", account.name, why.reason));
+        }
+        Fact::NotGathered => return KeysUserView::default(),
+    };
+    match serde_json::from_slice::<Told>(&ran.stdout) {
+        Ok(Told { imds, facts, signer }) if ran.status == Some(0) => KeysUserView { imds, facts, signer },
+        _ => KeysUserView::unreadable(&ran.reason(&format!("looking as {}", account.name))),
+    }
 }

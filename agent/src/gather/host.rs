@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use eic_doctor_proto::{Fact, OsUser};
 
-use crate::facts::{Account, FileState, ImdsView, Space};
+use crate::facts::{Account, FileState, ImdsView, KeysUserFacts, Signer, Space};
 use crate::parse::{JournalEntry, JournalQuery, ShownUnit};
 
 /// A machine to look at. Nothing here writes, and nothing runs a shell.
@@ -71,8 +71,11 @@ pub trait Host: Sync {
     /// Runs a program to its end; absent when there is no such program.
     fn run(&self, run: &Run) -> Fact<Ran>;
 
-    /// The requests of the keys command in their order.
-    fn imds(&self, viewer: &Viewer<'_>, os_user: &OsUser) -> ImdsView;
+    /// The requests of the keys command in their order, asked by whoever gathers.
+    fn imds(&self, os_user: &OsUser) -> ImdsView;
+
+    /// The host and the metadata service as the keys user meets them.
+    fn keys_user_view(&self, question: &KeysUserQuestion<'_>) -> KeysUserView;
 }
 
 /// A table that only netlink(7) tells, and no file.
@@ -158,11 +161,44 @@ impl Ran {
     }
 }
 
-/// Who asks the metadata service.
+/// Whom to become and what to look at.
 #[derive(Clone, Debug)]
-pub enum Viewer<'a> {
-    /// Whoever gathers; root, as a rule.
-    Ourselves,
+pub struct KeysUserQuestion<'a> {
     /// The user that sshd runs the keys command as.
-    KeysUser(&'a Fact<Account>),
+    pub account: &'a Fact<Account>,
+    pub os_user: &'a OsUser,
+    /// The program of AuthorizedKeysCommand, where one is configured.
+    pub program: Option<String>,
+    /// The running sshd, whose namespaces are the keys command's.
+    pub process: Option<u32>,
+}
+
+/// What the keys user was told and saw.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeysUserView {
+    pub imds: ImdsView,
+    pub facts: KeysUserFacts,
+    pub signer: Fact<Signer>,
+}
+
+impl KeysUserView {
+    /// Nobody could become the keys user, and so nothing was seen.
+    pub fn unreadable(reason: &str) -> Self {
+        Self {
+            // The first request could not be made, and so none was.
+            imds: ImdsView { token: Fact::unreadable(reason), ..ImdsView::default() },
+            facts: KeysUserFacts {
+                namespaces: Fact::unreadable(reason),
+                files: Fact::unreadable(reason),
+                tools: Fact::unreadable(reason),
+                shared_memory: Fact::unreadable(reason),
+                dev_log: Fact::unreadable(reason),
+                hypervisor_uuid: Fact::unreadable(reason),
+                board_asset_tag: Fact::unreadable(reason),
+                certificates_folder: Fact::unreadable(reason),
+                certificates_bundle: Fact::unreadable(reason),
+            },
+            signer: Fact::unreadable(reason),
+        }
+    }
 }

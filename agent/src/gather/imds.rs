@@ -1,7 +1,7 @@
 //! The metadata service, asked as the keys command asks it: IMDSv2 on the IPv4 address, one second a request.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use eic_doctor_proto::{Fact, OsUser, Untrusted};
 use http_body_util::{BodyExt as _, Empty};
@@ -11,7 +11,8 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time;
 
-use crate::facts::{ImdsAnswer, ImdsView};
+use crate::facts::{ImdsAnswer, ImdsView, Signer, Validity};
+use crate::parse::{self, Certificate, OcspAnswer};
 
 use super::run;
 
@@ -23,66 +24,220 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(1);
 pub(super) const VIEW_TIMEOUT: Duration = Duration::from_secs(5);
 const BODY_KEPT: usize = 256;
 const BODY_READ: usize = 4 * 1024;
+/// A chain of four certificates has 6 to 8 kB.
+const SIGNER_READ: usize = 64 * 1024;
+/// There are three, one for each certificate but the last.
+const STAPLES: usize = 8;
+
+/// The requests of the keys command up to the pushed keys, and what its signer's certificates say.
+pub(super) struct Whole {
+    pub view: ImdsView,
+    pub signer: Fact<Signer>,
+    /// The name, as DER, of the certificate authority that the chain leads to.
+    pub root: Option<Vec<u8>>,
+}
 
 /// The requests in their order. What comes after a request without an answer is not asked.
 pub(super) async fn view(address: SocketAddr, os_user: &OsUser) -> ImdsView {
-    let until = Instant::now() + VIEW_TIMEOUT;
-    let ask = |method: Method, path: String, token: Option<String>| async move {
-        let left = until.saturating_duration_since(Instant::now()).min(REQUEST_TIMEOUT);
-        match time::timeout(left, ask(address, method, &path, token.as_deref())).await {
+    let mut asking = Asking::begin(address);
+    let mut view = ImdsView::default();
+    asking.metadata(&mut view, os_user).await;
+    view
+}
+
+/// [`view`] and the requests after it, but the one for the keys themselves.
+pub(super) async fn whole(address: SocketAddr, os_user: &OsUser) -> Whole {
+    let mut asking = Asking::begin(address);
+    let mut view = ImdsView::default();
+    asking.metadata(&mut view, os_user).await;
+    let mut certificates = Fact::NotGathered;
+    let mut staples = Fact::NotGathered;
+    if view.active_keys.known().is_some() {
+        certificates = asking.certificates(&mut view).await;
+        staples = asking.staples(&mut view).await;
+    }
+    let now = now();
+    let root = match &certificates {
+        // The signer's own, the one that signed it, and so on: what signed the second must be trusted here.
+        Fact::Known(chain) => chain.get(1).or(chain.first()).map(|certificate| certificate.issuer.clone()),
+        Fact::Absent | Fact::Unreadable(_) | Fact::NotGathered => None,
+    };
+    let signer = certificates.map(|chain| Signer {
+        root: chain.get(1).or(chain.first()).map(|found| found.common_names().1).unwrap_or_default(),
+        certificates: validity(chain.iter().map(|found| (found.not_before, Some(found.not_after))), now),
+        staples: match staples {
+            Fact::Known(staples) => {
+                validity(staples.iter().map(|staple: &OcspAnswer| (staple.this_update, staple.next_update)), now)
+            }
+            Fact::Absent => Fact::Absent,
+            Fact::Unreadable(why) => Fact::Unreadable(why),
+            Fact::NotGathered => Fact::NotGathered,
+        },
+    });
+    Whole { view, signer, root }
+}
+
+/// When all of them hold; one without an end holds for ever.
+fn validity(spans: impl Iterator<Item = (i64, Option<i64>)>, now: i64) -> Fact<Validity> {
+    let ever = i64::from(u32::MAX);
+    let spans: Vec<_> = spans.map(|(from, until)| (from - now, until.map_or(ever, |until| until - now))).collect();
+    match (spans.iter().map(|span| span.0).max(), spans.iter().map(|span| span.1).min()) {
+        (Some(from), Some(until)) => Fact::Known(Validity { from, until }),
+        _ => Fact::Absent,
+    }
+}
+
+/// Seconds since 1970 by the host's clock.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    i64::try_from(since).unwrap_or(i64::MAX)
+}
+
+/// One run of the keys command's requests.
+struct Asking {
+    address: SocketAddr,
+    until: Instant,
+    token: Option<String>,
+}
+
+impl Asking {
+    fn begin(address: SocketAddr) -> Self {
+        Self { address, until: Instant::now() + VIEW_TIMEOUT, token: None }
+    }
+
+    async fn ask(&self, method: Method, path: &str, room: usize) -> Result<Answer, String> {
+        let left = self.until.saturating_duration_since(Instant::now()).min(REQUEST_TIMEOUT);
+        match time::timeout(left, ask(self.address, method, path, self.token.as_deref(), room)).await {
             Ok(answer) => answer,
             Err(_) => Err(format!("timed out after {}", run::seconds(left))),
         }
-    };
-    let mut view = ImdsView::default();
-    let token = match ask(Method::PUT, "/latest/api/token".to_owned(), None).await {
-        // The token is a credential: it is used and forgotten.
-        Ok(answer) => {
-            let token = String::from_utf8_lossy(&answer.body).trim().to_owned();
-            let status = answer.status;
-            view.token = Fact::Known(ImdsAnswer { status, body: Untrusted::default(), latency_ms: answer.latency_ms });
-            if status != 200 {
-                return view;
+    }
+
+    async fn get(&self, path: &str, room: usize) -> Result<Answer, String> {
+        self.ask(Method::GET, &format!("/latest/meta-data/{path}"), room).await
+    }
+
+    async fn metadata(&mut self, view: &mut ImdsView, os_user: &OsUser) {
+        match self.ask(Method::PUT, "/latest/api/token", BODY_READ).await {
+            // The token is a credential: it is used and forgotten.
+            Ok(answer) => {
+                self.token = Some(String::from_utf8_lossy(&answer.body).trim().to_owned());
+                view.token = Fact::Known(without_body(&answer));
+                if answer.status != 200 {
+                    return;
+                }
             }
-            token
-        }
-        Err(reason) => {
-            view.token = Fact::unreadable(reason);
-            return view;
-        }
-    };
-    let requests: [(&mut Fact<ImdsAnswer>, Method, String); 5] = [
-        (&mut view.instance_id, Method::GET, "instance-id".to_owned()),
-        (&mut view.availability_zone, Method::GET, "placement/availability-zone".to_owned()),
-        (&mut view.domain, Method::GET, "services/domain".to_owned()),
-        (&mut view.region, Method::GET, "placement/region".to_owned()),
-        (&mut view.active_keys, Method::HEAD, format!("managed-ssh-keys/active-keys/{os_user}/")),
-    ];
-    for (fact, method, path) in requests {
-        match ask(method, format!("/latest/meta-data/{path}"), Some(token.clone())).await {
-            Ok(answer) => *fact = Fact::Known(kept(&answer)),
             Err(reason) => {
-                *fact = Fact::unreadable(reason);
-                break;
+                view.token = Fact::unreadable(reason);
+                return;
+            }
+        }
+        let requests: [(&mut Fact<ImdsAnswer>, Method, String); 5] = [
+            (&mut view.instance_id, Method::GET, "instance-id".to_owned()),
+            (&mut view.availability_zone, Method::GET, "placement/availability-zone".to_owned()),
+            (&mut view.domain, Method::GET, "services/domain".to_owned()),
+            (&mut view.region, Method::GET, "placement/region".to_owned()),
+            (&mut view.active_keys, Method::HEAD, format!("managed-ssh-keys/active-keys/{os_user}/")),
+        ];
+        for (fact, method, path) in requests {
+            match self.ask(method, &format!("/latest/meta-data/{path}"), BODY_READ).await {
+                Ok(answer) => *fact = Fact::Known(kept(&answer)),
+                Err(reason) => {
+                    *fact = Fact::unreadable(reason);
+                    return;
+                }
             }
         }
     }
-    view
+
+    async fn certificates(&self, view: &mut ImdsView) -> Fact<Vec<Certificate>> {
+        let answer = match self.get("managed-ssh-keys/signer-cert/", SIGNER_READ).await {
+            Ok(answer) => answer,
+            Err(reason) => {
+                view.signer_cert = Fact::unreadable(&reason);
+                return Fact::unreadable(reason);
+            }
+        };
+        view.signer_cert = Fact::Known(without_body(&answer));
+        if answer.status != 200 {
+            return Fact::Absent;
+        }
+        match parse::parse_certificates(&answer.body).value {
+            chain if chain.is_empty() => Fact::unreadable("what IMDS calls the signer's certificate is none"),
+            chain => Fact::Known(chain),
+        }
+    }
+
+    async fn staples(&self, view: &mut ImdsView) -> Fact<Vec<OcspAnswer>> {
+        if view.signer_cert.known().is_none() {
+            return Fact::NotGathered;
+        }
+        let list = match self.get("managed-ssh-keys/signer-ocsp/", BODY_READ).await {
+            Ok(answer) => answer,
+            Err(reason) => {
+                view.signer_ocsp = Fact::unreadable(&reason);
+                return Fact::unreadable(reason);
+            }
+        };
+        view.signer_ocsp = Fact::Known(without_body(&list));
+        if list.status != 200 {
+            return Fact::Absent;
+        }
+        let mut found = Vec::new();
+        let names = String::from_utf8_lossy(&list.body);
+        // A name goes into a request, so it must be what EC2 Instance Connect's are: a fingerprint.
+        let is_fingerprint = |name: &&str| name.len() <= 128 && name.chars().all(|c| c.is_ascii_hexdigit());
+        for name in names.split_whitespace().filter(is_fingerprint).take(STAPLES) {
+            match self.get(&format!("managed-ssh-keys/signer-ocsp/{name}"), SIGNER_READ).await {
+                Ok(answer) => {
+                    view.staples.push(Fact::Known(without_body(&answer)));
+                    if answer.status == 200 {
+                        found.push(parse::parse_ocsp(&answer.body).value);
+                    }
+                }
+                Err(reason) => {
+                    view.staples.push(Fact::unreadable(&reason));
+                    return Fact::unreadable(reason);
+                }
+            }
+        }
+        if found.iter().any(Vec::is_empty) {
+            return Fact::unreadable("an OCSP response of the signer could not be understood");
+        }
+        Fact::Known(found.concat())
+    }
 }
 
 struct Answer {
     status: u16,
     body: Vec<u8>,
     latency_ms: u32,
+    clock_ahead: Fact<i64>,
 }
 
 fn kept(answer: &Answer) -> ImdsAnswer {
     let body = answer.body.get(..BODY_KEPT).unwrap_or(&answer.body);
-    ImdsAnswer { status: answer.status, body: Untrusted::from_bytes(body), latency_ms: answer.latency_ms }
+    ImdsAnswer { body: Untrusted::from_bytes(body), ..without_body(answer) }
 }
 
-/// One request on a connection of its own, as `curl` makes it; redirects are answers, not followed.
-async fn ask(address: SocketAddr, method: Method, path: &str, token: Option<&str>) -> Result<Answer, String> {
+fn without_body(answer: &Answer) -> ImdsAnswer {
+    let Answer { status, latency_ms, clock_ahead, .. } = answer;
+    ImdsAnswer {
+        status: *status,
+        body: Untrusted::default(),
+        latency_ms: *latency_ms,
+        clock_ahead: clock_ahead.clone(),
+    }
+}
+
+/// One request on a connection of its own, as `curl` makes it; redirects are answers, not followed. Of the body, `room` bytes.
+async fn ask(
+    address: SocketAddr,
+    method: Method,
+    path: &str,
+    token: Option<&str>,
+    room: usize,
+) -> Result<Answer, String> {
     let begun = Instant::now();
     let stream = TcpStream::connect(address).await.map_err(|error| run::reason(&error))?;
     let (mut sender, connection) =
@@ -96,19 +251,26 @@ async fn ask(address: SocketAddr, method: Method, path: &str, token: Option<&str
     let request = request.body(Empty::<Bytes>::new()).map_err(|_| "the token is not one".to_owned())?;
     let exchange = async {
         let mut response = sender.send_request(request).await.map_err(|error| said(&error))?;
+        let clock_ahead = match response.headers().get("date") {
+            Some(date) => match parse::parse_http_date(date.as_bytes()).value {
+                Some(date) => Fact::Known(now() - date),
+                None => Fact::unreadable("its `Date:` is no date"),
+            },
+            None => Fact::Absent,
+        };
         let mut body = Vec::new();
         while let Some(frame) = response.frame().await {
             let frame = frame.map_err(|error| said(&error))?;
             if let Some(data) = frame.data_ref() {
-                let room = BODY_READ.saturating_sub(body.len());
-                body.extend_from_slice(data.get(..room).unwrap_or(data));
+                let left = room.saturating_sub(body.len());
+                body.extend_from_slice(data.get(..left).unwrap_or(data));
             }
-            if body.len() >= BODY_READ {
+            if body.len() >= room {
                 break;
             }
         }
         let latency_ms = u32::try_from(begun.elapsed().as_millis()).unwrap_or(u32::MAX);
-        Ok(Answer { status: response.status().as_u16(), body, latency_ms })
+        Ok(Answer { status: response.status().as_u16(), body, latency_ms, clock_ahead })
     };
     tokio::pin!(connection);
     tokio::pin!(exchange);
@@ -213,9 +375,9 @@ mod tests {
         let body = "x".repeat(100_000);
         let answer: &'static str = format!("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n{body}").leak();
         let (address, server) = serve(vec!["HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nt", answer]);
-        let begun = run::runtime().unwrap().block_on(ask(address, Method::PUT, "/", None)).unwrap();
+        let begun = run::runtime().unwrap().block_on(ask(address, Method::PUT, "/", None, BODY_READ)).unwrap();
         assert_eq!(begun.status, 200);
-        let answer = run::runtime().unwrap().block_on(ask(address, Method::GET, "/", Some("t"))).unwrap();
+        let answer = run::runtime().unwrap().block_on(ask(address, Method::GET, "/", Some("t"), BODY_READ)).unwrap();
         assert_eq!(answer.body.len(), BODY_READ);
         assert_eq!(kept(&answer).body.raw().len(), BODY_KEPT);
         server.join().unwrap();

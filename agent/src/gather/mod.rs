@@ -20,6 +20,8 @@ mod systemd;
 mod trust;
 
 #[cfg(feature = "host")]
+mod anchor;
+#[cfg(feature = "host")]
 mod as_user;
 #[cfg(feature = "host")]
 mod dbus;
@@ -27,6 +29,8 @@ mod dbus;
 mod imds;
 #[cfg(feature = "host")]
 mod journal;
+#[cfg(feature = "host")]
+mod keys_user;
 #[cfg(feature = "host")]
 mod netlink;
 #[cfg(feature = "host")]
@@ -39,22 +43,25 @@ use std::thread;
 use eic_doctor_proto::{Attempt, Fact};
 
 use crate::connection::Connection;
-use crate::facts::{ImdsFacts, ImdsView, OsFacts, SshdFacts, SystemFacts};
+use crate::facts::{ImdsFacts, ImdsView, OsFacts, SshdFacts, SystemFacts, TrustFacts};
 use crate::parse;
 
 #[cfg(feature = "host")]
-pub use as_user::{IMDS_VIEW_COMMAND, print_imds_view};
-pub use host::{Host, NetlinkTable, Property, Ran, Run, Tail, Viewer};
+pub use as_user::{KEYS_USER_VIEW_COMMAND, KeysUserViewArgs, print_keys_user_view};
+pub use host::{Host, KeysUserQuestion, KeysUserView, NetlinkTable, Property, Ran, Run, Tail};
 #[cfg(feature = "host")]
 pub use real::RealHost;
 pub use recorded::Recorded;
+
+/// Where programs send log messages, and where systemd's journal takes them.
+const LOG_SOCKETS: [&str; 2] = ["/dev/log", "/run/systemd/journal/dev-log"];
 
 /// Everything that this version knows to look for.
 ///
 /// The metadata service, the package manager and sshd are asked at the same time, so that a run takes as long as the slowest of them.
 pub fn gather(host: &dyn Host, attempt: &Attempt) -> OsFacts {
     thread::scope(|scope| {
-        let as_root = scope.spawn(|| host.imds(&Viewer::Ourselves, &attempt.os_user));
+        let as_root = scope.spawn(|| host.imds(&attempt.os_user));
         let system = gather_system(host);
         let package = {
             let release = system.os_release.clone();
@@ -70,9 +77,15 @@ pub fn gather(host: &dyn Host, attempt: &Attempt) -> OsFacts {
         let keys_user = account::gather_keys_user(host, &account::keys_user_name(&effective, &process));
         // From here on everything that the keys user's view hangs on is known.
         let as_keys_user = {
-            let keys_user = keys_user.clone();
-            scope.spawn(move || host.imds(&Viewer::KeysUser(&keys_user), &attempt.os_user))
+            let account = keys_user.clone();
+            let program = package::program(&effective);
+            let process = process.known().map(|process| process.pid);
+            scope.spawn(move || {
+                let os_user = &attempt.os_user;
+                host.keys_user_view(&KeysUserQuestion { account: &account, os_user, program, process })
+            })
         };
+        let trust = trust::gather_trust(host, &effective);
         let log = log::gather_log(host, attempt, &keys_user);
         let facts = OsFacts {
             gathered_by: Fact::Known(host.gathered_by()),
@@ -89,7 +102,7 @@ pub fn gather(host: &dyn Host, attempt: &Attempt) -> OsFacts {
                 effective,
                 addresses,
             },
-            trust: trust::gather_trust(host),
+            trust,
             security: security::gather_security(host),
             firewall: firewall::gather_firewall(host),
             network: network::gather_network(host),
@@ -99,12 +112,12 @@ pub fn gather(host: &dyn Host, attempt: &Attempt) -> OsFacts {
             ..OsFacts::default()
         };
         // A thread that panicked leaves its facts as nobody gathered them.
+        let KeysUserView { imds, facts: seen, signer } = as_keys_user.join().unwrap_or_default();
         OsFacts {
             package: package.join().unwrap_or_default(),
-            imds: ImdsFacts {
-                as_root: as_roots(as_root.join().unwrap_or_default(), &facts.uid),
-                as_keys_user: as_keys_user.join().unwrap_or_default(),
-            },
+            imds: ImdsFacts { as_root: as_roots(as_root.join().unwrap_or_default(), &facts.uid), as_keys_user: imds },
+            keys_user: seen,
+            trust: TrustFacts { signer, ..facts.trust },
             ..facts
         }
     })
@@ -124,5 +137,9 @@ fn gather_system(host: &dyn Host) -> SystemFacts {
         Fact::Absent => host.read("/usr/lib/os-release"),
         found => found,
     };
-    SystemFacts { os_release: bytes.map(|bytes| parse::parse_os_release(&bytes).value), machine: host.machine() }
+    SystemFacts {
+        os_release: bytes.map(|bytes| parse::parse_os_release(&bytes).value),
+        machine: host.machine(),
+        log_sockets: Fact::Known(LOG_SOCKETS.iter().map(|path| host.file_state(path)).collect()),
+    }
 }

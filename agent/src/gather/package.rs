@@ -116,23 +116,45 @@ fn gather_rpm(host: &dyn Host) -> (Fact<Package>, Fact<Package>) {
 /// Each file that the keys command may be or need, and the folders that lead to it; absent ones too.
 pub(super) fn gather_keys_command(host: &dyn Host, effective: &Fact<EffectiveConfig>) -> KeysCommandFacts {
     let mut paths = BTreeSet::new();
-    for place in PLACES {
-        for script in SCRIPTS {
-            add_with_folders(&mut paths, &format!("{place}/{script}"));
-        }
+    for path in places(program(effective).as_deref()) {
+        add_with_folders(&mut paths, &path);
     }
+    let mut files: Vec<_> = paths.iter().map(|path| host.file_state(path)).collect();
+    // sshd follows links first and then looks at each folder of the real path.
+    let behind: BTreeSet<String> =
+        files.iter().filter_map(|file| file.target.known()).fold(BTreeSet::new(), |mut behind, target| {
+            add_with_folders(&mut behind, target.raw());
+            behind
+        });
+    files.extend(behind.difference(&paths).map(|path| host.file_state(path)));
+    KeysCommandFacts { files: Fact::Known(files) }
+}
+
+/// The program of AuthorizedKeysCommand, as the running sshd has it for this attempt.
+pub(super) fn program(effective: &Fact<EffectiveConfig>) -> Option<String> {
     let command = effective.known().and_then(|config| config.first("authorizedkeyscommand")).map(Untrusted::raw);
     let program = command.and_then(|command| command.split_whitespace().next());
-    if let Some(program) = program.filter(|program| program.starts_with('/')) {
-        add_with_folders(&mut paths, program);
+    program.filter(|program| program.starts_with('/') && program.len() < PATH_MAX).map(str::to_owned)
+}
+
+/// The keys command's programs wherever they may be: in the known places, and where `program` is.
+pub(super) fn places(program: Option<&str>) -> BTreeSet<String> {
+    let known = PLACES.iter().flat_map(|place| SCRIPTS.iter().map(move |script| format!("{place}/{script}")));
+    known.chain(program.map(with_siblings).unwrap_or_default()).collect()
+}
+
+/// A keys command and, where it is the first of the three scripts, the two that it calls from its own folder.
+pub(super) fn with_siblings(program: &str) -> Vec<String> {
+    match program.strip_suffix(SCRIPTS[0]) {
+        Some(folder) if folder.ends_with('/') => SCRIPTS.iter().map(|script| format!("{folder}{script}")).collect(),
+        _ => vec![program.to_owned()],
     }
-    KeysCommandFacts { files: Fact::Known(paths.iter().map(|path| host.file_state(path)).collect()) }
 }
 
 /// A path longer than the kernel takes (`PATH_MAX`) leads nowhere.
 const PATH_MAX: usize = 4_096;
 
-fn add_with_folders(paths: &mut BTreeSet<String>, path: &str) {
+pub(super) fn add_with_folders(paths: &mut BTreeSet<String>, path: &str) {
     let mut path = path.get(..PATH_MAX).unwrap_or(path);
     while !path.is_empty() {
         paths.insert(path.to_owned());

@@ -16,10 +16,11 @@ use nix::sys::statvfs::{FsFlags, statvfs};
 use crate::facts::{FileState, FileType, ImdsView, Space};
 use crate::parse::{self, JournalEntry, JournalQuery, ShownUnit};
 
-use super::host::{Host, NetlinkTable, Property, Ran, Run, Tail, Viewer};
+use super::host::{Host, KeysUserQuestion, KeysUserView, NetlinkTable, Property, Ran, Run, Tail};
 use super::{as_user, dbus, imds, journal, netlink, run};
 
 const FILE_LIMIT: u64 = 1024 * 1024;
+const BEGINNING: u64 = 256;
 /// A package's paragraph is some 2 kB.
 const PARAGRAPH_LIMIT: usize = 64 * 1024;
 /// dpkg's status file has 1 to 10 MB.
@@ -221,17 +222,19 @@ impl Host for RealHost {
         run::run(command, timeout)
     }
 
-    fn imds(&self, viewer: &Viewer<'_>, os_user: &OsUser) -> ImdsView {
-        let runtime = match (self.time_for(imds::VIEW_TIMEOUT), run::runtime()) {
-            (Ok(_), Ok(runtime)) => runtime,
-            (Err(late), _) => return ImdsView { token: late, ..ImdsView::default() },
-            (_, Err(error)) => {
-                return ImdsView { token: Fact::unreadable(run::reason(&error)), ..ImdsView::default() };
-            }
-        };
-        match viewer {
-            Viewer::Ourselves => runtime.block_on(imds::view(imds::ADDRESS, os_user)),
-            Viewer::KeysUser(account) => as_user::view_as(account, nix::unistd::geteuid().is_root(), os_user),
+    fn imds(&self, os_user: &OsUser) -> ImdsView {
+        match (self.time_for(imds::VIEW_TIMEOUT), run::runtime()) {
+            (Ok(_), Ok(runtime)) => runtime.block_on(imds::view(imds::ADDRESS, os_user)),
+            (Err(late), _) => ImdsView { token: late, ..ImdsView::default() },
+            (_, Err(error)) => ImdsView { token: Fact::unreadable(run::reason(&error)), ..ImdsView::default() },
+        }
+    }
+
+    fn keys_user_view(&self, question: &KeysUserQuestion<'_>) -> KeysUserView {
+        match self.time_for::<()>(imds::VIEW_TIMEOUT) {
+            Ok(_) => as_user::view_as(question, nix::unistd::geteuid().is_root()),
+            Err(Fact::Unreadable(why)) => KeysUserView::unreadable(&why.reason),
+            Err(_) => KeysUserView::default(),
         }
     }
 }
@@ -242,12 +245,19 @@ pub(super) fn open(path: &str) -> io::Result<fs::File> {
     if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("not a regular file")) }
 }
 
-fn read(path: &str) -> io::Result<Vec<u8>> {
+pub(super) fn read(path: &str) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     open(path)?.take(FILE_LIMIT + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > FILE_LIMIT {
         return Err(io::Error::other(format!("larger than {FILE_LIMIT} bytes")));
     }
+    Ok(bytes)
+}
+
+/// The first 256 bytes of a regular file.
+pub(super) fn read_beginning(path: &str) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open(path)?.take(BEGINNING).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

@@ -5,10 +5,13 @@ use std::str::FromStr;
 
 use eic_doctor_proto::{Fact, OsUser, Untrusted};
 
-use crate::facts::{FileState, FileType, ImdsAnswer, ImdsView, LogLine, Space};
+use crate::facts::{
+    Access, Anchor, DevLog, FileState, FileType, ImdsAnswer, ImdsView, KeysUserFacts, LogLine, Namespace, SharedMemory,
+    Space, Tool, TrustStore,
+};
 use crate::parse::{self, JournalEntry, JournalQuery, Section, SectionsError, ShownUnit};
 
-use super::host::{Host, NetlinkTable, Property, Ran, Run, Tail, Viewer};
+use super::host::{Host, KeysUserQuestion, KeysUserView, NetlinkTable, Property, Ran, Run, Tail};
 
 /// A machine of which only a recording is at hand. What was not recorded is *not gathered*.
 #[derive(Debug)]
@@ -212,8 +215,8 @@ impl Host for Recorded {
         Fact::NotGathered
     }
 
-    fn texts(&self, _program: &str, _beginning: &str) -> Fact<Vec<String>> {
-        Fact::NotGathered
+    fn texts(&self, program: &str, beginning: &str) -> Fact<Vec<String>> {
+        self.lines("texts", &format!("{program} {beginning}"))
     }
 
     fn run(&self, run: &Run) -> Fact<Ran> {
@@ -224,11 +227,41 @@ impl Host for Recorded {
         })
     }
 
-    fn imds(&self, viewer: &Viewer<'_>, _os_user: &OsUser) -> ImdsView {
-        let viewer = match viewer {
-            Viewer::Ourselves => "root",
-            Viewer::KeysUser(_) => "keys-user",
+    fn imds(&self, _os_user: &OsUser) -> ImdsView {
+        self.view("root")
+    }
+
+    fn keys_user_view(&self, _question: &KeysUserQuestion<'_>) -> KeysUserView {
+        let imds = self.view("keys-user");
+        let facts = KeysUserFacts {
+            namespaces: self.seen("namespaces", |section| {
+                let words = words(&section.detail);
+                let is_named = |namespace: &(&str, Namespace)| words.contains(&namespace.0);
+                let all = [("net", Namespace::Network), ("mnt", Namespace::Mount)];
+                Some(all.into_iter().filter(is_named).map(|(_, namespace)| namespace).collect())
+            }),
+            files: self.seen("files", |section| Some(lines(&section.body).filter_map(|line| access(&line)).collect())),
+            tools: self.seen("tools", |section| Some(lines(&section.body).filter_map(|line| tool(&line)).collect())),
+            shared_memory: self.seen("shared-memory", |section| shared_memory(&section.detail)),
+            dev_log: self.seen("dev-log", |section| match section.detail.as_str() {
+                "listening" => Some(DevLog::Listening),
+                "refused" => Some(DevLog::Refused),
+                "denied" => Some(DevLog::Denied),
+                "no-socket" => Some(DevLog::NoSocket),
+                _ => None,
+            }),
+            hypervisor_uuid: self.seen("hypervisor-uuid", |section| Some(short(&section.detail).into())),
+            board_asset_tag: self.seen("board-asset-tag", |section| Some(short(&section.detail).into())),
+            certificates_folder: self.seen("certificates-folder", |section| trust_store(&section.detail)),
+            certificates_bundle: self.seen("certificates-bundle", |section| trust_store(&section.detail)),
         };
+        // A shell would need OpenSSL for what IMDS signs with.
+        KeysUserView { imds, facts, signer: Fact::NotGathered }
+    }
+}
+
+impl Recorded {
+    fn view(&self, viewer: &str) -> ImdsView {
         ImdsView {
             token: self.answer(viewer, "token"),
             instance_id: self.answer(viewer, "instance-id"),
@@ -236,20 +269,116 @@ impl Host for Recorded {
             domain: self.answer(viewer, "domain"),
             region: self.answer(viewer, "region"),
             active_keys: self.answer(viewer, "active-keys"),
+            ..ImdsView::default()
+        }
+    }
+
+    /// What the part of the script that had become the keys user wrote, or why none of it could.
+    fn seen<T>(&self, name: &str, read: impl FnOnce(&Section) -> Option<T>) -> Fact<T> {
+        let found = match (self.section("keys-user", name), self.section("keys-user", "view")) {
+            (Fact::NotGathered, Fact::Unreadable(why)) => return Fact::Unreadable(why),
+            (found, _) => found,
+        };
+        match found.map(read) {
+            Fact::Known(Some(value)) => Fact::Known(value),
+            Fact::Known(None) => Fact::unreadable("the probe script wrote something else"),
+            Fact::Absent => Fact::Absent,
+            Fact::Unreadable(why) => Fact::Unreadable(why),
+            Fact::NotGathered => Fact::NotGathered,
         }
     }
 }
 
-/// `200 0.003` and the body.
+fn words(text: &str) -> Vec<&str> {
+    text.split_whitespace().collect()
+}
+
+fn lines(body: &[u8]) -> impl Iterator<Item = String> {
+    String::from_utf8_lossy(body).lines().map(str::to_owned).collect::<Vec<_>>().into_iter()
+}
+
+/// `rx /path /interpreter`, `-- /path`, `absent /path`. Whether the file system is `noexec` shows in `x` alone.
+fn access(line: &str) -> Option<Access> {
+    let mut fields = line.split('\t');
+    let (can, path, interpreter) = (fields.next()?, fields.next()?, fields.next().unwrap_or_default());
+    let answer = |letter: char| if can == "absent" { Fact::Absent } else { Fact::Known(can.contains(letter)) };
+    Some(Access {
+        path: path.into(),
+        read: answer('r'),
+        run: answer('x'),
+        noexec_mount: Fact::NotGathered,
+        interpreter: if interpreter.is_empty() { Fact::Absent } else { Fact::Known(interpreter.into()) },
+    })
+}
+
+/// `find +/usr/bin -/bin =busybox`.
+fn tool(line: &str) -> Option<Tool> {
+    let mut words = line.split(' ');
+    let mut tool = Tool { name: words.next()?.into(), program: Fact::Absent, ..Tool::default() };
+    for word in words {
+        if let Some(folder) = word.strip_prefix('+') {
+            tool.folders.push(folder.into());
+        } else if let Some(folder) = word.strip_prefix('-') {
+            tool.denied.push(folder.into());
+        } else if let Some(program) = word.strip_prefix('=') {
+            tool.program = Fact::Known(program.into());
+        }
+    }
+    Some(tool)
+}
+
+/// `1777 yes rw 4096 65536 65000 524288 524200`: mode, writable, how it is mounted, size of a block, blocks, those free, inodes, those
+/// free.
+fn shared_memory(detail: &str) -> Option<SharedMemory> {
+    let words = words(detail);
+    let number = |at: usize| words.get(at).and_then(|word| word.parse::<u64>().ok());
+    let limited = |limit: Option<u64>, value: Option<u64>| match (limit, value) {
+        (Some(0), _) => Fact::Absent,
+        (Some(_), Some(value)) => Fact::Known(value),
+        _ => Fact::unreadable("`stat -f` printed something else"),
+    };
+    let bytes = |blocks: Option<u64>| Some(blocks?.saturating_mul(number(3)?));
+    Some(SharedMemory {
+        mode: u32::from_str_radix(words.first()?, 8).map_or(Fact::unreadable("`stat` printed no mode"), Fact::Known),
+        writable: Fact::Known(*words.get(1)? == "yes"),
+        is_read_only: Fact::Known(*words.get(2)? == "ro"),
+        bytes_free: limited(number(4), bytes(number(5))),
+        inodes_free: limited(number(6), number(7)),
+        size: limited(number(4), bytes(number(4))),
+    })
+}
+
+/// `found missing`: Amazon Root CA 1 and Starfield Services Root G2.
+fn trust_store(detail: &str) -> Option<TrustStore> {
+    let anchor = |word: &str| match word {
+        "found" => Some(Anchor::Found),
+        "missing" => Some(Anchor::Missing),
+        "denied" => Some(Anchor::Denied),
+        "without-link" => Some(Anchor::WithoutLink),
+        _ => None,
+    };
+    let words = words(detail);
+    Some(TrustStore {
+        amazon_root_ca_1: Fact::Known(anchor(words.first()?)?),
+        starfield_services_root_g2: Fact::Known(anchor(words.get(1)?)?),
+        signers_root: Fact::NotGathered,
+    })
+}
+
+/// `200 0.003` and, where the answer had a `Date:`, our own clock and that date.
 fn answer(section: &Section) -> Option<Fact<ImdsAnswer>> {
-    let (status, seconds) = section.detail.split_once(' ')?;
+    let mut fields = section.detail.splitn(4, ' ');
+    let (status, seconds) = (fields.next()?, fields.next()?);
+    let now: Option<i64> = fields.next().and_then(|now| now.parse().ok());
+    let date = fields.next().and_then(|date| parse::parse_http_date(date.as_bytes()).value);
+    let clock_ahead = now.zip(date).map_or(Fact::Absent, |(now, date)| Fact::Known(now.saturating_sub(date)));
     let status = status.parse().ok().filter(|status| *status > 0)?;
     // Some locales write a comma; a hostile number becomes none.
     let seconds: f64 = seconds.trim().replace(',', ".").parse().unwrap_or(0.0);
     let latency_ms = (seconds * 1_000.0).clamp(0.0, 60_000.0) as u32;
     let body = section.body.trim_ascii_end();
     let body = body.get(..256).unwrap_or(body);
-    Some(Fact::Known(ImdsAnswer { status, body: Untrusted::from_bytes(body), latency_ms }))
+    Some(Fact::Known(ImdsAnswer { status, body: Untrusted::from_bytes(body), latency_ms, clock_ahead }))
 }
 
 /// curl(1), exit codes.

@@ -61,6 +61,12 @@ impl Generator {
             "@probe\t1\n",
             "@file\t",
             "OpenSSH_",
+            "-----BEGIN CERTIFICATE-----\n",
+            "\n-----END CERTIFICATE-----\n",
+            "MIIBMDCC",
+            "#!",
+            ", 06 Nov 1994 08:49:37 GMT",
+            "SHA1 Fingerprint",
             ",",
             "ü",
             "\u{202e}",
@@ -120,6 +126,8 @@ fn no_parser_panics_on_any_bytes() {
         let _ = parse_sshd_arguments(&line.value);
         let _ = dbus_message_length(&bytes);
         let _ = parse_socket_inode(&shown);
+        let _ = parse_interpreter(&bytes);
+        let _ = parse_reads_openssl_3(&bytes);
         let _ = is_past_listening(&bytes);
         let _ = parse_sections(&bytes);
         let _ = read_login_line("sshd", &shown);
@@ -127,6 +135,7 @@ fn no_parser_panics_on_any_bytes() {
         let _ = parse_journal(&bytes.as_slice(), &JournalQuery { identifiers: &["sshd"], since: 0, entries: 9 });
         let _ = parse_sections(&[b"@probe\t1\n", bytes.as_slice()].concat());
         for leftovers in [
+            parse_certificates(&bytes).not_understood,
             parse_dbus_replies(&bytes).not_understood,
             parse_audit(&bytes).not_understood,
             parse_auth_log(&bytes, generator.next(), |_| true).not_understood,
@@ -135,9 +144,12 @@ fn no_parser_panics_on_any_bytes() {
             parse_group(&bytes).not_understood,
             parse_fib_trie(&bytes).not_understood,
             parse_if_inet6(&bytes).not_understood,
+            parse_http_date(&bytes).not_understood,
+            parse_mount_points(&bytes).not_understood,
             parse_net_tcp(&bytes).not_understood,
             parse_loadavg(&bytes).not_understood,
             parse_meminfo(&bytes).not_understood,
+            parse_ocsp(&bytes).not_understood,
             parse_oom_kills(&bytes).not_understood,
             parse_nsswitch(&bytes, "passwd").not_understood,
             parse_numbered(&bytes, true).not_understood,

@@ -255,7 +255,9 @@ ask() {
     return 1
   fi
   numbers=$(printf "%s\n" "$text" | tail -n 1)
-  printf "@imds\t%s/%s\thttp\t%s\n" "$view" "$name" "$numbers"
+  date=
+  [ "$name" != token ] || date=" $(date +%s) $(printf "%s\n" "$text" | tr -d "\r" | sed -n "s/^[Dd][Aa][Tt][Ee]: //p" | head -n 1)"
+  printf "@imds\t%s/%s\thttp\t%s%s\n" "$view" "$name" "$numbers" "$date"
 }
 get() {
   ask "$1" -H "X-aws-ec2-metadata-token: $token" "$base/meta-data/$2" || exit 0
@@ -263,9 +265,9 @@ get() {
   [ -z "$text" ] || printf "%s\n" "$text" | sed "s/^/|/"
 }
 base=http://169.254.169.254/latest
-ask token -X PUT -H "X-aws-ec2-metadata-token-ttl-seconds: 5" "$base/api/token" || exit 0
+ask token -i -X PUT -H "X-aws-ec2-metadata-token-ttl-seconds: 5" "$base/api/token" || exit 0
 case $numbers in "200 "*) ;; *) exit 0 ;; esac
-token=$(printf "%s\n" "$text" | sed "\$d")
+token=$(printf "%s\n" "$text" | tr -d "\r" | sed -e "1,/^\$/d" -e "\$d")
 get instance-id instance-id
 get availability-zone placement/availability-zone
 get domain services/domain
@@ -274,23 +276,53 @@ ask active-keys -I -o /dev/null -H "X-aws-ec2-metadata-token: $token" "$base/met
 exit 0
 '
 
+# not_seen REASON: why nobody looked as the keys user.
+not_seen() {
+  heading imds keys-user/token unreadable "$1"
+  heading keys-user view unreadable "$1"
+}
+
+# Asks the metadata service as root, then as the keys user, who also looks at what the keys command would meet ($sight of trust.sh).
 ship_imds() {
-  if ! has curl; then
+  if has curl; then sh -c "view=root os_user='$eic_os_user'; $imds"
+  else
     heading imds root/token unreadable 'there is no `curl` to ask with'
     heading imds keys-user/token unreadable 'there is no `curl` to ask with'
+    imds=:
+  fi
+  before_sight
+  as_user="(view=keys-user os_user='$eic_os_user'; $imds); $known; $sight"
+  # The keys command lives in the namespaces of sshd.
+  enter=
+  for kind in mnt net; do
+    [ -n "$daemon" ] || continue
+    theirs=$(readlink "/proc/$daemon/ns/$kind" 2>/dev/null) || { not_seen "sshd's namespaces could not be seen"; return; }
+    [ "$theirs" = "$(readlink "/proc/self/ns/$kind")" ] || enter="$enter $kind"
+  done
+  if ! uid=$(id -u "$keys_user" 2>/dev/null) || ! gid=$(id -g "$keys_user" 2>/dev/null); then
+    not_seen 'the keys user does not exist'
+    return
+  elif [ "$(id -u)" != 0 ]; then
+    not_seen "needs root to become $keys_user"
     return
   fi
-  sh -c "view=root os_user='$eic_os_user'; $imds"
-  as_user="view=keys-user os_user='$eic_os_user'; $imds"
-  if ! uid=$(id -u "$keys_user" 2>/dev/null) || ! gid=$(id -g "$keys_user" 2>/dev/null); then
-    heading imds keys-user/token unreadable 'the keys user does not exist'
-  elif [ "$(id -u)" != 0 ]; then
-    heading imds keys-user/token unreadable "needs root to become $keys_user"
-  elif setpriv "--reuid=$uid" "--regid=$gid" --clear-groups true 2>/dev/null; then
-    setpriv "--reuid=$uid" "--regid=$gid" --clear-groups sh -c "$as_user"
-  elif has runuser; then runuser -u "$keys_user" -- sh -c "$as_user"
-  elif has su; then su -s /bin/sh -c "$as_user" "$keys_user"
-  else heading imds keys-user/token unreadable 'there is neither `setpriv` nor `runuser` nor `su`'; fi 2>/dev/null
+  heading keys-user namespaces known "${enter# }"
+  IFS=$default_ifs
+  set --
+  if [ -n "$enter" ]; then
+    set -- nsenter -t "$daemon"
+    case $enter in *mnt*) set -- "$@" -m ;; esac
+    case $enter in *net*) set -- "$@" -n ;; esac
+    if ! "$@" true 2>/dev/null; then
+      not_seen "sshd's namespaces could not be joined"
+      return
+    fi
+  fi
+  if setpriv "--reuid=$uid" "--regid=$gid" --init-groups true 2>/dev/null; then
+    "$@" setpriv "--reuid=$uid" "--regid=$gid" --init-groups sh -c "$as_user"
+  elif has runuser; then "$@" runuser -u "$keys_user" -- sh -c "$as_user"
+  elif has su; then "$@" su -s /bin/sh -c "$as_user" "$keys_user"
+  else not_seen 'there is neither `setpriv` nor `runuser` nor `su`'; fi 2>/dev/null
 }
 
 # What matters most comes first: an answer that is too long loses its end.
@@ -344,6 +376,7 @@ gather() {
   keys_user=$(printf '%s\n' "$effective" | sed -n 's/^authorizedkeyscommanduser //p' | head -n 1)
   case $keys_user in '' | none | [!A-Za-z_]* | *[!A-Za-z0-9._@-]*) keys_user=ec2-instance-connect ;; esac
 
+  command=$(printf '%s\n' "$effective" | sed -n 's/^authorizedkeyscommand \(\/[^ ]*\).*/\1/p' | head -n 1)
   ship_imds
   ship_file /etc/nsswitch.conf 4096 grep '^passwd:'
   ship_file /etc/passwd 4096 account_lines
@@ -365,7 +398,6 @@ gather() {
       ship_stat_up "$folder/$script"
     done
   done
-  command=$(printf '%s\n' "$effective" | sed -n 's/^authorizedkeyscommand \(\/[^ ]*\).*/\1/p' | head -n 1)
   [ -z "$command" ] || ship_stat_up "$command"
   ship_stat /
 

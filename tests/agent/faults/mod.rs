@@ -27,6 +27,13 @@ const WITHOUT_PACKAGE: &[&str] = &[
     "os.package.keys-command-files blocked",
     "os.account.keys-user blocked",
     "os.imds.token-as-keys-user blocked",
+    "os.imds.time-budget blocked",
+    "os.host.identity blocked",
+    "os.host.tools blocked",
+    "os.host.shared-memory blocked",
+    "os.host.syslog blocked",
+    "os.trust.certificate-authority blocked",
+    "os.trust.openssl blocked",
     "os.sshd.authorized-keys-command blocked",
     "os.sshd.authorized-keys-command-user blocked",
     "os.security.selinux blocked",
@@ -37,6 +44,9 @@ const WITHOUT_IMDS: &[&str] = &[
     "os.imds.instance-id blocked",
     "os.imds.availability-zone blocked",
     "os.imds.domain blocked",
+    "os.imds.time-budget blocked",
+    "os.host.identity blocked",
+    "os.trust.clock blocked",
 ];
 const NOT_WIRED: &[&str] = &["os.sshd.authorized-keys-command fail", "os.sshd.authorized-keys-command-user blocked"];
 const WITHOUT_SSHD: &[&str] = &[
@@ -114,7 +124,10 @@ const FIRST: &[Fault] = &[
     Fault {
         name: "a folder that the keys user cannot enter",
         world: healthy::al2023,
-        break_it: |facts, _| healthy::file(facts, "/opt").mode = Fact::Known(0o700),
+        break_it: |facts, _| {
+            healthy::file(facts, "/opt").mode = Fact::Known(0o700);
+            healthy::set_access(facts, Fact::Known(false));
+        },
         changes: &["os.package.keys-command-files fail"],
     },
     Fault {
@@ -127,6 +140,13 @@ const FIRST: &[Fault] = &[
         changes: &[
             "os.account.keys-user fail",
             "os.imds.token-as-keys-user blocked",
+            "os.imds.time-budget blocked",
+            "os.host.identity blocked",
+            "os.host.tools blocked",
+            "os.host.shared-memory blocked",
+            "os.host.syslog blocked",
+            "os.trust.certificate-authority blocked",
+            "os.trust.openssl blocked",
             "os.sshd.authorized-keys-command-user blocked",
         ],
     },
@@ -176,13 +196,18 @@ const FIRST: &[Fault] = &[
         name: "IMDS kept from the keys user alone",
         world: healthy::ubuntu_2204,
         break_it: |facts, _| facts.imds.as_keys_user = unreadable_view("connection refused"),
-        changes: &["os.imds.token-as-keys-user fail"],
+        changes: &["os.imds.token-as-keys-user fail", "os.imds.time-budget blocked"],
     },
     Fault {
         name: "a stranger at the address of IMDS",
         world: healthy::al2023,
         break_it: |facts, _| body(facts, |view| &mut view.instance_id, ""),
-        changes: &["os.imds.instance-id fail", "os.imds.availability-zone blocked", "os.imds.domain blocked"],
+        changes: &[
+            "os.imds.instance-id fail",
+            "os.imds.availability-zone blocked",
+            "os.imds.domain blocked",
+            "os.host.identity blocked",
+        ],
     },
     Fault {
         name: "a Local Zone",

@@ -17,6 +17,8 @@ mod resources;
 mod security;
 mod trust;
 
+pub use trust::{access, answers, set_access, set_clock, trust_file};
+
 pub struct World {
     pub name: &'static str,
     pub attempt: Attempt,
@@ -52,6 +54,7 @@ pub fn al2() -> World {
     facts.keys_command.files = Fact::Known(three_scripts(RPM_FOLDER));
     sshd_service(&mut facts, "sshd.service", "OpenSSH_7.4p1", &["/usr/sbin/sshd", "-D"]);
     wired_in_file(&mut facts, "/etc/ssh/sshd_config", 139);
+    facts.trust.openssl = Fact::Known(1);
     World { name: "al2-private", attempt: attempt("ec2-user", Via::Private, Some("10.0.8.0/24")), facts }
 }
 
@@ -164,6 +167,7 @@ fn on_every_instance(os_user: &str) -> OsFacts {
         domain: body("amazonaws.com"),
         region: body("eu-west-1"),
         active_keys: Fact::Known(ImdsAnswer { status: 404, latency_ms: 2, ..ImdsAnswer::default() }),
+        ..ImdsView::default()
     };
     let mut facts = OsFacts {
         gathered_by: Fact::Known("eic-doctor-agent 0.1.0".into()),
@@ -188,7 +192,7 @@ fn on_every_instance(os_user: &str) -> OsFacts {
 }
 
 fn body(body: &str) -> Fact<ImdsAnswer> {
-    Fact::Known(ImdsAnswer { status: 200, body: body.into(), latency_ms: 2 })
+    Fact::Known(ImdsAnswer { status: 200, body: body.into(), latency_ms: 2, clock_ahead: Fact::Known(0) })
 }
 
 fn os_release(id: &str, version_id: &str, pretty_name: &str, id_like: &[&str]) -> Fact<OsRelease> {
@@ -306,6 +310,7 @@ fn effective(program: &str) -> Fact<EffectiveConfig> {
 /// As on Amazon Linux and RHEL 9: two lines in a file.
 fn wired_in_file(facts: &mut OsFacts, file: &str, line: u32) {
     let program = format!("{RPM_FOLDER}/eic_run_authorized_keys");
+    trust::fill_scripts(facts);
     facts.sshd.effective = effective(&program);
     facts.sshd.configured = Fact::Known(vec![
         ConfiguredLine { file: file.into(), line, text: format!("AuthorizedKeysCommand {program} %u %f").into() },
@@ -320,6 +325,7 @@ fn wired_in_file(facts: &mut OsFacts, file: &str, line: u32) {
 /// As on Ubuntu: a drop-in of the unit gives sshd two options.
 fn wired_in_unit(facts: &mut OsFacts, version: &str) {
     let program = format!("{DEB_FOLDER}/eic_run_authorized_keys");
+    trust::fill_scripts(facts);
     let command = format!("AuthorizedKeysCommand {program} %u %f");
     let user = format!("AuthorizedKeysCommandUser {KEYS_USER}");
     sshd_service(facts, "ssh.service", version, &["/usr/sbin/sshd", "-D", "-o", &command, "-o", &user]);

@@ -79,6 +79,13 @@ mod tests {
         let expected = [
             "os.account.keys-user fail",
             "os.imds.token-as-keys-user blocked",
+            "os.imds.time-budget blocked",
+            "os.host.identity blocked",
+            "os.host.tools blocked",
+            "os.host.shared-memory blocked",
+            "os.host.syslog blocked",
+            "os.trust.certificate-authority blocked",
+            "os.trust.openssl blocked",
             "os.sshd.authorized-keys-command-user blocked",
         ];
         assert_eq!(changed, expected);

@@ -95,7 +95,12 @@ mod tests {
                 answer.body = "<html>It works!</html>".into();
             }
         });
-        let expected = ["os.imds.instance-id fail", "os.imds.availability-zone blocked", "os.imds.domain blocked"];
+        let expected = [
+            "os.imds.instance-id fail",
+            "os.imds.availability-zone blocked",
+            "os.imds.domain blocked",
+            "os.host.identity blocked",
+        ];
         assert_eq!(changed, expected);
     }
 }

@@ -7,11 +7,18 @@ use crate::facts::{ImdsAnswer, ImdsView, OsFacts};
 mod availability_zone;
 mod domain;
 mod instance_id;
+mod time_budget;
 mod token;
 mod token_as_keys_user;
 
-pub const ALL: &[&Check<OsFacts>] =
-    &[&token::CHECK, &token_as_keys_user::CHECK, &instance_id::CHECK, &availability_zone::CHECK, &domain::CHECK];
+pub const ALL: &[&Check<OsFacts>] = &[
+    &token::CHECK,
+    &token_as_keys_user::CHECK,
+    &instance_id::CHECK,
+    &availability_zone::CHECK,
+    &domain::CHECK,
+    &time_budget::CHECK,
+];
 
 /// The keys command's curl gives each request this long.
 const LIMIT_MS: u32 = 1_000;
@@ -100,6 +107,19 @@ fn ourselves(facts: &OsFacts) -> String {
 
 fn is_bystander(facts: &OsFacts) -> bool {
     matches!(facts.uid, Fact::Known(uid) if uid != 0)
+}
+
+/// The id by which IMDS calls this instance, if it has EC2's form.
+pub(in crate::checks) fn instance_id(facts: &OsFacts) -> Option<&str> {
+    let answer = view(facts).0.instance_id.known().filter(|answer| answer.status == 200)?;
+    Some(answer.body.raw().trim_end()).filter(|id| instance_id::is_instance_id(id))
+}
+
+/// By how many seconds the host's clock is ahead of IMDS's, by the first answer that has a date.
+pub(in crate::checks) fn clock_ahead(facts: &OsFacts) -> Option<i64> {
+    let views = [&facts.imds.as_keys_user, &facts.imds.as_root];
+    let answers = views.into_iter().flat_map(|view| [&view.token, &view.instance_id, &view.availability_zone]);
+    answers.filter_map(Fact::known).find_map(|answer| answer.clock_ahead.known().copied())
 }
 
 /// `aws ec2-instance-connect ssh` to this very instance, where IMDS named it in EC2's form.

@@ -71,7 +71,7 @@ mod tests {
         let changed = changes(healthy::ubuntu_2204(), |facts, _| {
             facts.imds.as_keys_user = ImdsView { token: Fact::unreadable("connection refused"), ..ImdsView::default() };
         });
-        assert_eq!(changed, ["os.imds.token-as-keys-user fail"]);
+        assert_eq!(changed, ["os.imds.token-as-keys-user fail", "os.imds.time-budget blocked"]);
     }
 
     #[test]
@@ -90,6 +90,6 @@ mod tests {
             facts.imds.as_keys_user =
                 ImdsView { token: Fact::unreadable("operation not permitted"), ..ImdsView::default() };
         });
-        assert_eq!(changed, ["os.imds.token-as-keys-user unknown"]);
+        assert_eq!(changed, ["os.imds.token-as-keys-user unknown", "os.imds.time-budget unknown"]);
     }
 }

@@ -1,10 +1,12 @@
 //! Tells EC2 Instance Connect's keys command from others.
 
+use std::cmp::Ordering;
+
 use eic_doctor_proto::Fact;
 
-use crate::facts::{EffectiveConfig, FileState, FileType, OsFacts, PackageManager};
+use crate::facts::{Access, EffectiveConfig, FileState, FileType, Namespace, OsFacts, PackageManager};
 
-use super::platform;
+use super::{platform, version};
 
 /// What AWS's package calls it in every version.
 pub const PROGRAM: &str = "eic_run_authorized_keys";
@@ -83,6 +85,47 @@ pub fn program(facts: &OsFacts) -> Option<String> {
         })
     });
     folder.map(|folder| format!("{folder}/{PROGRAM}"))
+}
+
+/// The keys command is the three scripts of releases 1.x, and no program of 2.x and no port; `None` when nobody could see.
+pub fn is_three_scripts(facts: &OsFacts) -> Option<bool> {
+    let program = program(facts)?;
+    let Some(folder) = program.strip_suffix(PROGRAM) else { return Some(false) };
+    let package = facts.package.ec2_instance_connect.known();
+    match package.and_then(|package| version::release(package.version.raw())) {
+        Some(release) => Some(version::compare(&release, version::FIRST_BINARY) == Ordering::Less),
+        // Without a version: one of the other two shows that it is 1.x.
+        None => {
+            let files = facts.keys_command.files.known()?;
+            Some(
+                scripts_in(folder)
+                    .iter()
+                    .any(|path| state_of(files, path).is_some_and(|file| file.state == Fact::Known(FileType::Regular))),
+            )
+        }
+    }
+}
+
+/// The two scripts that the first one calls from its own folder, which ends with a slash.
+pub fn scripts_in(folder: &str) -> [String; 2] {
+    ["eic_curl_authorized_keys", "eic_parse_authorized_keys"].map(|name| format!("{folder}{name}"))
+}
+
+/// What access(2) answered the keys user for a path.
+pub fn access_to<'a>(facts: &'a OsFacts, path: &str) -> Option<&'a Access> {
+    facts.keys_user.files.known()?.iter().find(|file| file.path.raw() == path)
+}
+
+/// What the agent says where the keys user saw something through sshd's own namespace.
+pub fn where_seen(facts: &OsFacts) -> &'static str {
+    match &facts.keys_user.namespaces {
+        Fact::Known(namespaces) if namespaces.contains(&Namespace::Mount) => "the keys user, in sshd's mount namespace",
+        _ => "the keys user",
+    }
+}
+
+pub fn is_in_own_namespace(facts: &OsFacts) -> bool {
+    facts.keys_user.namespaces.known().is_some_and(|namespaces| namespaces.contains(&Namespace::Mount))
 }
 
 pub fn state_of<'a>(files: &'a [FileState], path: &str) -> Option<&'a FileState> {

@@ -1,9 +1,7 @@
-use std::cmp::Ordering;
-
 use eic_doctor_proto::{Attempt, Evidence, Fact, Finding, Verdict, check};
 
 use super::mode::{Demand, Fault, mend};
-use crate::checks::{keys_command, version};
+use crate::checks::keys_command;
 use crate::facts::{FileState, FileType, OsFacts};
 
 check! {
@@ -16,8 +14,12 @@ check! {
     ///
     /// sshd runs a keys command only if the program and each folder above it belong to root and can be written by root alone; it
     /// logs `Unsafe AuthorizedKeysCommand … bad ownership or modes for file …` and asks nobody otherwise. Debian and Ubuntu let
-    /// group-writable pass as long as the group is root's own. Before it looks, sshd has become the keys user, so a folder such
-    /// as `/opt` at mode 0700 ends with `Could not stat AuthorizedKeysCommand … Permission denied`.
+    /// group-writable pass as long as the group is root's and nobody else has it. Before it looks, sshd has become the keys user, so
+    /// a folder such as `/opt` at mode 0700 ends with `Could not stat AuthorizedKeysCommand … Permission denied`. An access list or a
+    /// supplementary group may let the keys user through all the same, so the agent tries it as that user.
+    ///
+    /// A file system that is mounted `noexec` runs no script (status 126), and neither does a script whose first line names a program
+    /// that is not there.
     ///
     /// ## How to look by hand
     /// On the instance, `namei -l /opt/aws/bin/eic_run_authorized_keys` or
@@ -26,8 +28,8 @@ check! {
     ///
     /// ## How to mend
     /// Put missing files back by reinstalling the package; take write access away with `chmod go-w`, give ownership back with
-    /// `chown root`, let the keys user pass with `chmod o+x` on folders and `chmod o+rx` on scripts. Hardening scripts and
-    /// configuration management may undo it: mend it there too. sshd needs no restart.
+    /// `chown root`, let the keys user pass with `chmod o+x` on folders and `chmod o+rx` on scripts, and `mount -o remount,exec` what
+    /// is mounted `noexec`. Hardening scripts and configuration management may undo it: mend it there too. sshd needs no restart.
     ///
     /// ## References
     /// - sshd_config(5): AuthorizedKeysCommand
@@ -47,25 +49,28 @@ fn judge(facts: &OsFacts, _attempt: &Attempt) -> Result<Verdict, Verdict> {
         return Err(Verdict::unknown("where this system keeps the keys command is not known"));
     };
     let mut look = Look { facts, files, faults: Vec::new(), unseen: Vec::new() };
-    let scripts = scripts(facts, files, &program);
+    let scripts = scripts(facts, &program);
     look.at(&program, Demand::program(!scripts.is_empty()));
     for script in &scripts {
         look.at(script, Demand::Script);
     }
+    let is_reached = keys_command::access_to(facts, &program).is_some_and(|access| access.read == Fact::Known(true));
     for folder in folders_above(files, &program) {
-        look.at(&folder, Demand::Folder);
+        look.folder(&folder, is_reached);
     }
+    look.denials(&program, &scripts);
     let Look { faults, unseen, .. } = look;
+    let at = format!("lstat, stat, and access as {}", keys_command::where_seen(facts));
     if !faults.is_empty() {
         let why: Vec<_> = faults.iter().map(Fault::words).collect();
-        let evidence = faults.iter().map(|fault| Evidence::new(fault.words(), "lstat and stat"));
+        let evidence = faults.iter().map(|fault| Evidence::new(fault.words(), &at));
         return Ok(Verdict::fail(Finding::new(why.join("; "), mend(facts, &faults)).with(evidence)));
     }
     if !unseen.is_empty() {
         return Err(Verdict::unknown(unseen.join("; ")));
     }
-    let verdict = Verdict::ok(&program, "lstat and stat");
-    Ok(scripts.iter().fold(verdict, |verdict, script| verdict.seen(script, "lstat and stat")))
+    let verdict = Verdict::ok(&program, &at);
+    Ok(scripts.iter().fold(verdict, |verdict, script| verdict.seen(script, &at)))
 }
 
 struct Look<'a> {
@@ -77,6 +82,21 @@ struct Look<'a> {
 
 impl Look<'_> {
     fn at(&mut self, path: &str, demand: Demand) {
+        let access = keys_command::access_to(self.facts, path);
+        self.judge(path, demand, access.and_then(|access| demand.is_met_by(access)));
+        let Some(Fact::Known(name)) = access.map(|access| &access.interpreter) else { return };
+        let Some(interpreter) = keys_command::access_to(self.facts, name.raw()) else { return };
+        if Demand::program(false).is_met_by(interpreter) == Some(false) {
+            self.faults.push(Fault::interpreter(path, interpreter));
+        }
+    }
+
+    /// A folder of the way. `is_reached`: the keys user came through it.
+    fn folder(&mut self, path: &str, is_reached: bool) {
+        self.judge(path, Demand::Folder, is_reached.then_some(true));
+    }
+
+    fn judge(&mut self, path: &str, demand: Demand, can: Option<bool>) {
         let Some(file) = keys_command::state_of(self.files, path) else {
             self.unseen.push(format!("`{path}`: not gathered"));
             return;
@@ -89,28 +109,38 @@ impl Look<'_> {
             (Fact::NotGathered, _) => self.unseen.push(format!("`{path}`: not gathered")),
         }
         if file.state.known().is_some() {
-            match demand.faults(self.facts, file) {
+            match demand.faults(self.facts, file, can) {
                 Ok(faults) => self.faults.extend(faults),
                 Err(unseen) => self.unseen.push(unseen),
+            }
+        }
+    }
+
+    /// What the keys user was refused for a reason that no mode shows.
+    fn denials(&mut self, program: &str, scripts: &[String]) {
+        if !self.faults.is_empty() || !self.unseen.is_empty() {
+            return;
+        }
+        let is_script = !scripts.is_empty();
+        let demands = std::iter::once((program, Demand::program(is_script)));
+        for (path, demand) in demands.chain(scripts.iter().map(|script| (script.as_str(), Demand::Script))) {
+            let Some(access) = keys_command::access_to(self.facts, path) else { continue };
+            if demand.is_met_by(access) == Some(false) {
+                self.faults.push(match &access.noexec_mount {
+                    Fact::Known(mount) => Fault::noexec(path, mount.raw()),
+                    _ => Fault::denied(path),
+                });
             }
         }
     }
 }
 
 /// The two scripts that the program of 1.x calls from its own folder; none for 2.x and for ports.
-fn scripts(facts: &OsFacts, files: &[FileState], program: &str) -> Vec<String> {
-    let Some(folder) = program.strip_suffix(keys_command::PROGRAM) else { return Vec::new() };
-    let scripts = ["eic_curl_authorized_keys", "eic_parse_authorized_keys"].map(|name| format!("{folder}{name}"));
-    let package = facts.package.ec2_instance_connect.known();
-    let release = package.and_then(|package| version::release(package.version.raw()));
-    let is_three_scripts = match release {
-        Some(release) => version::compare(&release, version::FIRST_BINARY) == Ordering::Less,
-        // Without a version: one of the two shows that it is 1.x.
-        None => scripts.iter().any(|path| {
-            keys_command::state_of(files, path).is_some_and(|file| file.state == Fact::Known(FileType::Regular))
-        }),
-    };
-    if is_three_scripts { scripts.to_vec() } else { Vec::new() }
+fn scripts(facts: &OsFacts, program: &str) -> Vec<String> {
+    match (program.strip_suffix(keys_command::PROGRAM), keys_command::is_three_scripts(facts)) {
+        (Some(folder), Some(true)) => keys_command::scripts_in(folder).to_vec(),
+        _ => Vec::new(),
+    }
 }
 
 /// sshd follows links first and then looks at each folder of the real path.
@@ -137,7 +167,11 @@ mod tests {
     const OK: [&str; 0] = [];
 
     fn with(world: World, path: &str, change: impl Fn(&mut FileState)) -> Vec<String> {
-        changes(world, |facts, _| change(healthy::file(facts, path)))
+        changes(world, |facts, _| {
+            // By modes alone.
+            healthy::set_access(facts, Fact::NotGathered);
+            change(healthy::file(facts, path));
+        })
     }
 
     fn mode(world: World, path: &str, mode: u32) -> Vec<String> {
@@ -207,6 +241,7 @@ mod tests {
     #[test]
     fn each_wrong_file_is_named_and_mended_once() {
         let mut world = healthy::al2023();
+        healthy::set_access(&mut world.facts, Fact::Known(false));
         healthy::file(&mut world.facts, "/opt").mode = Fact::Known(0o770);
         healthy::file(&mut world.facts, "/opt/aws/bin/eic_curl_authorized_keys").mode = Fact::Known(0o644);
         let Ok(Verdict::Fail(finding)) = judge(&world.facts, &world.attempt) else { panic!("no failure") };
@@ -221,6 +256,48 @@ mod tests {
     fn a_mode_that_could_not_be_read_is_unknown() {
         let changed = with(healthy::al2023(), "/opt/aws", |file| file.mode = Fact::unreadable("permission denied"));
         assert_eq!(changed, ["os.package.keys-command-files unknown"]);
+    }
+
+    #[test]
+    fn an_access_list_or_a_supplementary_group_opens_the_way_as_well() {
+        let path = "/opt/aws/bin/eic_run_authorized_keys";
+        let changed = changes(healthy::al2023(), |facts, _| {
+            healthy::file(facts, "/opt").mode = Fact::Known(0o700);
+            healthy::file(facts, path).mode = Fact::Known(0o700);
+        });
+        assert_eq!(changed, OK, "the keys user was let through when it tried");
+        let refused = changes(healthy::al2023(), |facts, _| healthy::access(facts, path).run = Fact::Known(false));
+        assert_eq!(refused, FAIL, "modes allow it, and the keys user was refused");
+    }
+
+    #[test]
+    fn a_file_system_without_programs_and_a_missing_interpreter_are_named() {
+        let path = "/usr/share/ec2-instance-connect/eic_curl_authorized_keys";
+        let mut world = healthy::ubuntu_2204();
+        let access = healthy::access(&mut world.facts, path);
+        (access.run, access.noexec_mount) = (Fact::Known(false), Fact::Known("/usr/share".into()));
+        let Ok(Verdict::Fail(finding)) = judge(&world.facts, &world.attempt) else { panic!("no failure") };
+        assert_eq!(finding.remedy.command.as_deref(), Some("mount -o remount,exec /usr/share"));
+        let mut world = healthy::ubuntu_2204();
+        let shell = healthy::access(&mut world.facts, "/bin/sh");
+        (shell.read, shell.run) = (Fact::Absent, Fact::Absent);
+        let Ok(Verdict::Fail(finding)) = judge(&world.facts, &world.attempt) else { panic!("no failure") };
+        assert!(finding.why.contains("names `/bin/sh`, which is not there"), "{}", finding.why);
+        assert_eq!(finding.remedy.command, None);
+    }
+
+    #[test]
+    fn who_else_has_roots_group_decides_on_debian() {
+        let program = "/usr/share/ec2-instance-connect/eic_run_authorized_keys";
+        let with = |members: Fact<Vec<eic_doctor_proto::Untrusted>>| {
+            changes(healthy::ubuntu_2204(), |facts, _| {
+                healthy::file(facts, program).mode = Fact::Known(0o775);
+                facts.account.root_group_members = members;
+            })
+        };
+        assert_eq!(with(Fact::Known(Vec::new())), OK);
+        assert_eq!(with(Fact::Known(vec!["games".into()])), FAIL);
+        assert_eq!(with(Fact::unreadable("permission denied")), ["os.package.keys-command-files unknown"]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 use std::cmp::Ordering;
 
-use eic_doctor_proto::{Attempt, Command, Finding, Remedy, Verdict, check};
+use eic_doctor_proto::{Attempt, Finding, Remedy, Verdict, check};
 
 use crate::checks::{platform, version};
 use crate::facts::{OsFacts, PackageManager};
@@ -81,26 +81,12 @@ fn judge(facts: &OsFacts, _attempt: &Attempt) -> Result<Verdict, Verdict> {
 }
 
 fn upgrade(facts: &OsFacts) -> Remedy {
-    let is_amazon_linux_2 =
-        || facts.system.os_release.known().is_some_and(|os| os.id.raw() == "amzn" && os.version_id.raw() == "2");
-    let names = ["ec2-instance-connect", "ec2-instance-connect-selinux"];
-    let text = "Upgrade the package, as root on the instance";
-    match platform::manager(facts) {
-        Some(PackageManager::Dpkg) => {
-            let refresh = Command::new("apt-get").arg("update");
-            let install = Command::new("apt-get").args(["install", "--only-upgrade", "-y", "ec2-instance-connect"]);
-            Remedy::by_command(text, &refresh.and(install), "dpkg -s ec2-instance-connect")
-        }
-        Some(PackageManager::Rpm) if is_amazon_linux_2() => Remedy::by_command(
-            text,
-            &Command::new("yum").args(["update", "-y"]).args(names),
-            "rpm -q ec2-instance-connect",
-        ),
-        Some(PackageManager::Rpm) => Remedy::by_command(
-            text,
-            &Command::new("dnf").args(["upgrade", "-y"]).args(names),
-            "rpm -q ec2-instance-connect",
-        ),
+    let verify = match platform::manager(facts) {
+        Some(PackageManager::Dpkg) => "dpkg -s ec2-instance-connect",
+        _ => "rpm -q ec2-instance-connect",
+    };
+    match platform::upgrade(facts) {
+        Some(command) => Remedy::by_command("Upgrade the package, as root on the instance", &command, verify),
         None => Remedy::by_hand(
             "Upgrade ec2-instance-connect by this system's package manager",
             "The version is 1.1.12 or later",

@@ -45,6 +45,24 @@ pub fn reinstall(facts: &OsFacts) -> Option<Command> {
     }
 }
 
+/// Brings the package to the newest version that is offered.
+pub fn upgrade(facts: &OsFacts) -> Option<Command> {
+    let names = ["ec2-instance-connect", "ec2-instance-connect-selinux"];
+    match manager(facts)? {
+        PackageManager::Dpkg => {
+            let refresh = Command::new("apt-get").arg("update");
+            let install = Command::new("apt-get").args(["install", "--only-upgrade", "-y", "ec2-instance-connect"]);
+            Some(refresh.and(install))
+        }
+        PackageManager::Rpm if is_amazon_linux_2(facts) => Some(Command::new("yum").args(["update", "-y"]).args(names)),
+        PackageManager::Rpm => Some(Command::new("dnf").args(["upgrade", "-y"]).args(names)),
+    }
+}
+
+pub fn is_amazon_linux_2(facts: &OsFacts) -> bool {
+    facts.system.os_release.known().is_some_and(|os| os.id.raw() == "amzn" && os.version_id.raw() == "2")
+}
+
 /// Installs an OpenSSH server.
 pub fn install_sshd(facts: &OsFacts) -> Option<Command> {
     match (manager(facts)?, facts.system.os_release.known()) {

@@ -4,4 +4,8 @@ use eic_doctor_proto::Check;
 
 use crate::facts::OsFacts;
 
-pub const ALL: &[&Check<OsFacts>] = &[];
+mod certificate_authority;
+mod clock;
+mod openssl;
+
+pub const ALL: &[&Check<OsFacts>] = &[&certificate_authority::CHECK, &clock::CHECK, &openssl::CHECK];

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use eic_doctor_proto::{Fact, OsUser};
 use memchr::memmem;
+use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::statvfs::{FsFlags, statvfs};
 
@@ -146,8 +147,13 @@ impl Host for RealHost {
     }
 
     fn file_state(&self, path: &str) -> FileState {
-        let followed = fact(fs::metadata(path));
-        let is_link = fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink());
+        let found = fs::symlink_metadata(path);
+        let is_link = found.as_ref().is_ok_and(fs::Metadata::is_symlink);
+        let followed = match if is_link { fs::metadata(path) } else { found } {
+            // A loop of links leads nowhere, for everybody.
+            Err(error) if error.raw_os_error() == Some(Errno::ELOOP as i32) => Fact::Absent,
+            followed => fact(followed),
+        };
         let target = if is_link {
             // One that leads nowhere still says where to.
             fact(fs::canonicalize(path).or_else(|_| fs::read_link(path)))
@@ -452,12 +458,15 @@ mod tests {
         fs::set_permissions(at("program"), fs::Permissions::from_mode(0o4755)).unwrap();
         symlink("program", at("link")).unwrap();
         symlink("nowhere", at("dangling")).unwrap();
+        symlink("loop", at("loop")).unwrap();
         let state = host().file_state(&at("link"));
         assert_eq!((state.state, state.mode), (Fact::Known(FileType::Regular), Fact::Known(0o4755)));
         let canonical = fs::canonicalize(at("program")).unwrap();
         assert_eq!(state.target, Fact::Known(canonical.to_str().unwrap().into()));
         let state = host().file_state(&at("dangling"));
         assert_eq!((state.state, state.target), (Fact::Absent, Fact::Known("nowhere".into())));
+        let state = host().file_state(&at("loop"));
+        assert_eq!((state.state, state.target), (Fact::Absent, Fact::Known("loop".into())));
         // A file where a folder should be.
         assert_eq!(host().file_state(&at("program/below")).state, Fact::Absent);
     }

@@ -198,7 +198,7 @@ fn gather_files(host: &dyn Host, rules: &[&PamRule]) -> Vec<PamFile> {
     for rule in rules {
         for path in paths(host, rule) {
             if files.len() < FILES && !files.iter().any(|file| file.path.raw() == path) {
-                files.push(gather_file(host, &path));
+                files.push(gather_file(host, &path, rule));
             }
         }
     }
@@ -233,9 +233,12 @@ fn paths(host: &dyn Host, rule: &PamRule) -> Vec<String> {
     }
 }
 
-fn gather_file(host: &dyn Host, path: &str) -> PamFile {
-    let wants_newline = path.contains("access");
-    let lines = match host.read(path) {
+fn gather_file(host: &dyn Host, path: &str, rule: &PamRule) -> PamFile {
+    let wants_newline = rule.module.raw().ends_with("pam_access.so");
+    // Whatever a rule names: nothing that may hold passwords is kept.
+    let is_secret = ["shadow", "pwd", "secret"].iter().any(|word| path.contains(word));
+    let read = if is_secret { Fact::unreadable("its name speaks of passwords") } else { host.read(path) };
+    let lines = match read {
         Fact::Known(bytes) => match parse::parse_numbered(&bytes, wants_newline).value {
             Some(lines) => Fact::Known(lines),
             None => Fact::unreadable("it has more lines, or longer ones, than are kept"),

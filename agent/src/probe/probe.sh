@@ -378,7 +378,7 @@ gather() {
 
   command=$(printf '%s\n' "$effective" | sed -n 's/^authorizedkeyscommand \(\/[^ ]*\).*/\1/p' | head -n 1)
   ship_imds
-  ship_file /etc/nsswitch.conf 4096 grep '^passwd:'
+  ship_file /etc/nsswitch.conf 4096 grep -e '^passwd:' -e '^group:' -e '^initgroups:'
   ship_file /etc/passwd 4096 account_lines
   ship_run getent-os-user 2 4096 getent passwd "$eic_os_user"
   ship_run getent-keys-user 2 4096 getent passwd "$keys_user"

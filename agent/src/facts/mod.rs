@@ -25,7 +25,7 @@ pub use imds::{ImdsAnswer, ImdsFacts, ImdsView};
 pub use keys_user::{Access, Anchor, DevLog, KeysUserFacts, Namespace, SharedMemory, Tool, TrustStore};
 pub use log::{LogFacts, LogLine, RecentLog};
 pub use network::NetworkFacts;
-pub use package::{FileState, FileType, KeysCommandFacts, Package, PackageFacts, PackageManager};
+pub use package::{FileState, FileType, KeysCommandFacts, Package, PackageFacts, PackageManager, real_path};
 pub use pam::{NumberedLine, PamFacts, PamFile, PamRule};
 pub use resources::{FileSystem, Load, Memory, ResourcesFacts, Space, TasksLimit};
 pub use security::{Denial, SecurityFacts, SelinuxMode};

@@ -65,3 +65,39 @@ pub enum FileType {
     Directory,
     Other,
 }
+
+/// Where a path leads once the links on its way are followed, as far as these states tell of links.
+pub fn real_path(files: &[FileState], path: &str) -> String {
+    // The deepest link on the way: its target is the whole real path up to there, and below it there is no other.
+    let mut above = path;
+    while !above.is_empty() {
+        let state = files.iter().find(|file| file.path.raw() == above);
+        if let Some(target) = state.and_then(|state| state.target.known()) {
+            let below = path.strip_prefix(above).unwrap_or_default();
+            return format!("{}{below}", target.raw().trim_end_matches('/'));
+        }
+        above = above.rsplit_once('/').map_or("", |(folder, _)| folder);
+    }
+    path.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_on_the_way_are_followed() {
+        let link = |path: &str, target: &str| FileState {
+            path: path.into(),
+            state: Fact::Known(FileType::Directory),
+            mode: Fact::Known(0o755),
+            uid: Fact::Known(0),
+            gid: Fact::Known(0),
+            target: Fact::Known(target.into()),
+        };
+        let files = [link("/opt", "/data/opt"), link("/opt/aws", "/srv/aws")];
+        assert_eq!(real_path(&files, "/opt/aws/bin/eic_run_authorized_keys"), "/srv/aws/bin/eic_run_authorized_keys");
+        assert_eq!(real_path(&files, "/opt/other"), "/data/opt/other");
+        assert_eq!(real_path(&files, "/usr/bin/eic-run"), "/usr/bin/eic-run");
+    }
+}

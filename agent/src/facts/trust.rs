@@ -8,7 +8,8 @@ use super::FileState;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TrustFacts {
-    /// The folder, the bundle and the links of the anchor, with the folders that lead to them and to what they link to.
+    /// The folder, the bundle and the links of the anchor, with the folders that lead to them and to what they link to, and the folders of
+    /// programs.
     pub files: Fact<Vec<FileState>>,
     /// `/etc/ca-certificates.conf` leaves Amazon Root CA 1 out by a `!`, as Debian's ca-certificates understands it.
     pub is_left_out: Fact<bool>,

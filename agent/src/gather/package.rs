@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use eic_doctor_proto::{Fact, Untrusted, Why};
 
-use crate::facts::{EffectiveConfig, KeysCommandFacts, OsRelease, Package, PackageFacts, PackageManager};
+use crate::facts::{EffectiveConfig, KeysCommandFacts, OsRelease, Package, PackageFacts, PackageManager, real_path};
 use crate::parse;
 
 use super::host::{Host, Run};
@@ -121,11 +121,10 @@ pub(super) fn gather_keys_command(host: &dyn Host, effective: &Fact<EffectiveCon
     }
     let mut files: Vec<_> = paths.iter().map(|path| host.file_state(path)).collect();
     // sshd follows links first and then looks at each folder of the real path.
-    let behind: BTreeSet<String> =
-        files.iter().filter_map(|file| file.target.known()).fold(BTreeSet::new(), |mut behind, target| {
-            add_with_folders(&mut behind, target.raw());
-            behind
-        });
+    let mut behind = BTreeSet::new();
+    for path in places(program(effective).as_deref()) {
+        add_with_folders(&mut behind, &real_path(&files, &path));
+    }
     files.extend(behind.difference(&paths).map(|path| host.file_state(path)));
     KeysCommandFacts { files: Fact::Known(files) }
 }

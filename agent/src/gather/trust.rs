@@ -18,10 +18,15 @@ pub(super) const BUNDLE: &str = "/etc/ssl/certs/ca-bundle.crt";
 const LINK: &str = "/etc/ssl/certs/ce5e74ef.0";
 /// From where Debian's ca-certificates makes the link.
 const SOURCE: &str = "/usr/share/ca-certificates/mozilla/Amazon_Root_CA_1.crt";
+/// Where the keys command's tools are.
+const PROGRAMS: [&str; 2] = ["/usr/bin", "/bin"];
 const LEFT_OUT: &str = "!mozilla/Amazon_Root_CA_1.crt";
 const OPENSSL: &str = "/usr/bin/openssl";
 pub(super) fn gather_trust(host: &dyn Host, effective: &Fact<EffectiveConfig>) -> TrustFacts {
     let mut paths = BTreeSet::new();
+    for path in PROGRAMS {
+        package::add_with_folders(&mut paths, path);
+    }
     for path in [FOLDER, BUNDLE, LINK, SOURCE] {
         package::add_with_folders(&mut paths, path);
         if let Fact::Known(target) = host.file_state(path).target {

@@ -105,6 +105,8 @@ ship_trust() {
     ship_stat_up "$path"
     [ ! -h "$path" ] || ship_stat_up "$(readlink -f "$path" 2>/dev/null)"
   done
+  ship_stat_up /usr/bin
+  ship_stat_up /bin
   ship_file /etc/ca-certificates.conf 256 grep -x '!mozilla/Amazon_Root_CA_1.crt'
   ship_stat /dev/log
   ship_stat /run/systemd/journal/dev-log
@@ -115,7 +117,8 @@ ship_trust() {
     content '|' "$names"
   fi
   for path in $files; do
-    [ ! -h "$path" ] || ship_stat_up "$(readlink -f "$path" 2>/dev/null)"
+    real=$(readlink -f "$path" 2>/dev/null)
+    [ "$real" = "$path" ] || ship_stat_up "${real:-$path}"
     case $path in */eic_parse_authorized_keys) ship_file "$path" 2048 fingerprint_lines ;; esac
   done
   for folder in /usr/share/ec2-instance-connect /opt/aws/bin; do

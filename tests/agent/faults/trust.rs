@@ -284,7 +284,7 @@ pub const FAULTS: &[Fault] = &[
     Fault {
         name: "IMDS slow",
         world: healthy::al2023,
-        break_it: |facts, _| latency(facts, 300),
+        break_it: |facts, _| latency(facts, 250),
         changes: &["os.imds.time-budget warn"],
     },
     Fault {

@@ -40,24 +40,20 @@ check! {
 
 const FOLDER: &str = "/dev/shm";
 const LOOK_AGAIN: &str = "df -h /dev/shm; runuser -u ec2-instance-connect -- test -w /dev/shm && echo writable";
-/// Some 17 files of a page each; with AWS's own packages a copy of the bundle of certificate authorities as well, 200 kB and more.
+/// Some 17 files of a page each.
 const NEEDED: u64 = 48 * 1024;
-const NEEDED_WITH_BUNDLE: u64 = 192 * 1024;
+/// With AWS's own packages a copy of the bundle of certificate authorities as well, 200 kB and more.
+const BUNDLE: u64 = 256 * 1024;
 /// Two look-ups side by side, and room for what others put there.
 const ROOMY: u64 = 1024 * 1024;
 const INODES_NEEDED: u64 = 8;
 const INODES_ROOMY: u64 = 64;
 
 fn judge(facts: &OsFacts, _attempt: &Attempt) -> Result<Verdict, Verdict> {
-    match keys_command::is_three_scripts(facts) {
-        Some(false) => {
-            return Ok(Verdict::not_applicable(
-                "this keys command is one program, and where it keeps files is not published",
-            ));
-        }
-        Some(true) => {}
-        None => return Err(Verdict::unknown("which keys command this system has is not known")),
-    }
+    keys_command::by_scripts(facts, judge_scripts(facts))
+}
+
+fn judge_scripts(facts: &OsFacts) -> Result<Verdict, Verdict> {
     let at = format!("{FOLDER}, as {}", keys_command::where_seen(facts));
     let Some(found) = facts.keys_user.shared_memory.present(FOLDER)? else {
         let mount = Command::new("mkdir").args(["-p", FOLDER]).and(mounted());
@@ -101,7 +97,7 @@ fn permission(facts: &OsFacts, found: &SharedMemory) -> Option<Finding> {
 }
 
 fn space(facts: &OsFacts, found: &SharedMemory, at: &str) -> Result<Verdict, Verdict> {
-    let needed = if platform::manager(facts) == Some(PackageManager::Rpm) { NEEDED_WITH_BUNDLE } else { NEEDED };
+    let needed = if platform::manager(facts) == Some(PackageManager::Rpm) { NEEDED + BUNDLE } else { NEEDED };
     let bytes = found.bytes_free.present("the room in `/dev/shm`")?.copied().unwrap_or(u64::MAX);
     let inodes = found.inodes_free.present("the inodes of `/dev/shm`")?.copied().unwrap_or(u64::MAX);
     if bytes >= ROOMY && inodes >= INODES_ROOMY {
@@ -111,7 +107,7 @@ fn space(facts: &OsFacts, found: &SharedMemory, at: &str) -> Result<Verdict, Ver
         format!(
             "`/dev/shm` has {} kB left; the keys command needs up to {} kB at a time",
             bytes / 1024,
-            needed.max(68 * 1024) / 1024
+            (needed + 20 * 1024) / 1024
         )
     } else {
         format!("`/dev/shm` has {inodes} inodes left; the keys command needs about 20 at a time")
@@ -127,7 +123,15 @@ fn space(facts: &OsFacts, found: &SharedMemory, at: &str) -> Result<Verdict, Ver
         Remedy::by_hand("Delete what fills it: `du -a /dev/shm | sort -n | tail` shows it", LOOK_AGAIN)
     };
     let finding = Finding::new(why, remedy).seen(words(found), at);
-    Ok(if bytes < needed || inodes < INODES_NEEDED { Verdict::fail(finding) } else { Verdict::warn(finding) })
+    if bytes < NEEDED || inodes < INODES_NEEDED {
+        return Ok(Verdict::fail(finding));
+    }
+    if bytes < needed {
+        // How large the bundle is here was not looked at.
+        let unknown = Verdict::unknown(finding.why);
+        return Err(finding.evidence.iter().fold(unknown, |verdict, seen| verdict.seen(&seen.seen, &seen.at)));
+    }
+    Ok(Verdict::warn(finding))
 }
 
 fn mounted() -> Command {
@@ -184,6 +188,12 @@ mod tests {
         for (inodes, expected) in [(0, &FAIL[..]), (7, &FAIL), (20, &WARN), (64, &[])] {
             assert_eq!(with(|memory| memory.inodes_free = Fact::Known(inodes)), expected, "{inodes}");
         }
+    }
+
+    #[test]
+    fn room_for_a_copy_of_the_bundle_is_reckoned_where_one_is_made() {
+        let changed = changes(healthy::al2023(), |facts, _| memory(facts).bytes_free = Fact::Known(100 * 1024));
+        assert_eq!(changed, ["os.host.shared-memory unknown"]);
     }
 
     #[test]

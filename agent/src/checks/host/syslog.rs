@@ -25,8 +25,8 @@ check! {
     ///
     /// ## How to mend
     /// `/dev/log` is a link to `/run/systemd/journal/dev-log`, and systemd makes both. `ln -s /run/systemd/journal/dev-log /dev/log` gives
-    /// the link back, `systemctl restart systemd-journald-dev-log.socket systemd-journald.service` the socket. Where another log
-    /// daemon reads `/dev/log` itself, restart that one.
+    /// the link back. A socket that is gone is made anew once the journal has been stopped with its sockets and started again. Where
+    /// another log daemon reads `/dev/log` itself, restart that one.
     ///
     /// ## References
     /// - logger(1): `--socket-errors`
@@ -44,13 +44,10 @@ const JOURNAL: &str = "/run/systemd/journal/dev-log";
 const LOOK_AGAIN: &str = "runuser -u ec2-instance-connect -- logger eic-doctor && echo written";
 
 fn judge(facts: &OsFacts, _attempt: &Attempt) -> Result<Verdict, Verdict> {
-    match keys_command::is_three_scripts(facts) {
-        Some(false) => {
-            return Ok(Verdict::not_applicable("this keys command is one program, and how it logs is not published"));
-        }
-        Some(true) => {}
-        None => return Err(Verdict::unknown("which keys command this system has is not known")),
-    }
+    keys_command::by_scripts(facts, judge_scripts(facts))
+}
+
+fn judge_scripts(facts: &OsFacts) -> Result<Verdict, Verdict> {
     let at = format!("{DEV_LOG}, as {}", keys_command::where_seen(facts));
     let (why, seen, text, command) = match facts.keys_user.dev_log.present(DEV_LOG)? {
         Some(DevLog::Listening) => return Ok(Verdict::ok("somebody reads there", at)),
@@ -63,7 +60,8 @@ fn judge(facts: &OsFacts, _attempt: &Attempt) -> Result<Verdict, Verdict> {
         None => (
             "there is no `/dev/log`, at which `logger` and with it the keys command ends",
             "no such file",
-            "Let systemd make the socket anew, as root on the instance",
+            "Let systemd make the socket anew, as root on the instance; services that log by their standard output are logged again \
+             from their own next start on",
             Some(restart()),
         ),
         Some(DevLog::NoSocket) => (
@@ -75,7 +73,8 @@ fn judge(facts: &OsFacts, _attempt: &Attempt) -> Result<Verdict, Verdict> {
         Some(DevLog::Refused) => (
             "nobody reads at `/dev/log`, at which `logger` and with it the keys command ends",
             "connection refused",
-            "Start what reads there, as root on the instance; with systemd that is its journal",
+            "Start what reads there anew, as root on the instance; with systemd that is its journal, and services that log by their \
+             standard output are logged again from their own next start on",
             Some(restart()),
         ),
         Some(DevLog::Denied) => (
@@ -109,11 +108,9 @@ fn judge(facts: &OsFacts, _attempt: &Attempt) -> Result<Verdict, Verdict> {
 }
 
 fn restart() -> Command {
-    // A socket cannot be started while its service runs without it.
-    let units = ["systemd-journald-dev-log.socket", "systemd-journald.service"];
-    Command::new("systemctl")
-        .args(["stop", "systemd-journald-dev-log.socket"])
-        .and(Command::new("systemctl").arg("restart").args(units))
+    // systemd makes a socket anew only while its service does not run.
+    let units = ["systemd-journald.socket", "systemd-journald-dev-log.socket", "systemd-journald.service"];
+    Command::new("systemctl").arg("stop").args(units).and(Command::new("systemctl").arg("start").args(units))
 }
 
 fn is_socket(facts: &OsFacts, path: &str) -> bool {
@@ -143,7 +140,8 @@ mod tests {
         ] {
             let changed = changes(healthy::al2023(), |facts, _| facts.keys_user.dev_log = log.clone());
             assert_eq!(changed, FAIL, "{log:?}");
-            assert_eq!(changes(healthy::rhel9(), |facts, _| facts.keys_user.dev_log = log.clone()), [""; 0]);
+            let unknown = changes(healthy::rhel9(), |facts, _| facts.keys_user.dev_log = log.clone());
+            assert_eq!(unknown, ["os.host.syslog unknown"], "how the one program logs is not published");
         }
     }
 

@@ -45,24 +45,26 @@ const PASSWD: &str = "/etc/passwd";
 const LOOK_AGAIN: &str = "runuser -u ec2-instance-connect -- id -u ec2-instance-connect";
 
 fn judge(facts: &OsFacts, _attempt: &Attempt) -> Result<Verdict, Verdict> {
-    match keys_command::is_three_scripts(facts) {
-        Some(true) => {}
-        Some(false) => {
-            return Ok(Verdict::not_applicable(
-                "this keys command is one program, and which others it calls is not published",
-            ));
-        }
-        None => return Err(Verdict::unknown("which keys command this system has is not known")),
-    }
+    keys_command::by_scripts(facts, judge_scripts(facts))
+}
+
+fn judge_scripts(facts: &OsFacts) -> Result<Verdict, Verdict> {
     let tools = facts.keys_user.tools.need("the programs that the keys command calls")?;
     let Some(manager) = platform::manager(facts) else {
         return Err(Verdict::unknown("whether the keys command names its programs with folders or not is not known"));
     };
+    if let Some(verdict) = none(facts, tools) {
+        return verdict;
+    }
     let mut faults: Vec<Fault> = tools.iter().filter_map(|tool| Fault::of(tool, manager)).collect();
     let passwd = keys_command::access_to(facts, PASSWD).map(|access| &access.read);
     if passwd == Some(&Fact::Known(false)) {
         let words = format!("the keys user may not read `{PASSWD}`, so `id` finds nobody");
-        faults.push(Fault { words, repair: Repair::Readable(PASSWD.to_owned()) });
+        let closed = keys_command::closed_folders(facts, PASSWD);
+        let repair = closed
+            .first()
+            .map_or(Repair::Readable(PASSWD.to_owned()), |folder| Repair::Open(folder.path.raw().to_owned()));
+        faults.push(Fault { words, repair });
     }
     let at = keys_command::where_seen(facts);
     if faults.is_empty() {
@@ -73,7 +75,34 @@ fn judge(facts: &OsFacts, _attempt: &Attempt) -> Result<Verdict, Verdict> {
     }
     let why: Vec<&str> = faults.iter().map(|fault| fault.words.as_str()).collect();
     let evidence = faults.iter().map(|fault| Evidence::new(&fault.words, at));
-    Ok(Verdict::fail(Finding::new(why.join("; "), mend(&faults, manager)).with(evidence)))
+    let finding = Finding::new(why.join("; "), mend(&faults, manager)).with(evidence);
+    // Without `seq`, AWS's own packages do nothing worse than look at no OCSP response.
+    let is_harmless = |fault: &Fault| {
+        manager == PackageManager::Rpm && matches!(&fault.repair, Repair::Package(name) if name == "seq")
+    };
+    Ok(if faults.iter().all(is_harmless) { Verdict::warn(finding) } else { Verdict::fail(finding) })
+}
+
+/// No tool at all: a folder is closed.
+fn none(facts: &OsFacts, tools: &[Tool]) -> Option<Result<Verdict, Verdict>> {
+    if tools.is_empty() || tools.iter().any(|tool| !tool.folders.is_empty() || !tool.denied.is_empty()) {
+        return None;
+    }
+    let mut closed = keys_command::closed_folders(facts, "/usr/bin/");
+    closed.extend(keys_command::closed_folders(facts, "/bin/"));
+    let folder = closed.first()?;
+    let why = format!("the keys user cannot enter `{}`, behind which the programs are", folder.path);
+    if keys_command::keeps_from_program(facts, folder) {
+        // One closed folder is one fault, told by the keys command's own files.
+        return Some(Err(Verdict::unknown(why)));
+    }
+    let steps = closed.iter().filter(|folder| keys_command::is_plain(folder.path.raw()));
+    let steps = steps.map(|folder| Command::new("chmod").args(["a+x", folder.path.raw()])).reduce(Command::and);
+    let text = "Let everybody pass through it again, as root on the instance";
+    let remedy =
+        steps.map_or_else(|| Remedy::by_hand(text, LOOK_AGAIN), |steps| Remedy::by_command(text, &steps, LOOK_AGAIN));
+    let seen = format!("{} programs looked for, none found", tools.len());
+    Some(Ok(Verdict::fail(Finding::new(why, remedy).seen(seen, keys_command::where_seen(facts)))))
 }
 
 struct Fault {
@@ -87,6 +116,8 @@ enum Repair {
     /// A file has to be made runnable, or readable.
     Runnable(String),
     Readable(String),
+    /// A folder has to be passed through.
+    Open(String),
     /// A link to busybox stands in the way of the real one.
     Delete(String),
 }
@@ -180,6 +211,7 @@ fn mend(faults: &[Fault], manager: PackageManager) -> Remedy {
             }
             Repair::Runnable(path) => Command::new("chmod").args(["a+rx", path]),
             Repair::Readable(path) => Command::new("chmod").args(["a+r", path]),
+            Repair::Open(path) => Command::new("chmod").args(["a+x", path]),
             Repair::Delete(path) => Command::new("rm").arg(path),
         };
         steps.push(step);
@@ -241,7 +273,10 @@ mod tests {
                 assert_eq!(changes(world(), |facts, _| tool(facts, name).folders.clear()), FAIL, "{name}");
             }
         }
-        assert_eq!(changes(healthy::rhel9(), |facts, _| tool(facts, "curl").folders.clear()), [""; 0]);
+        let unknown = changes(healthy::rhel9(), |facts, _| tool(facts, "curl").folders.clear());
+        assert_eq!(unknown, ["os.host.tools unknown"], "what the one program calls is not published");
+        let warned = changes(healthy::al2023(), |facts, _| tool(facts, "seq").folders.clear());
+        assert_eq!(warned, ["os.host.tools warn"], "AWS's own scripts then look at no OCSP response");
     }
 
     #[test]
@@ -271,6 +306,25 @@ mod tests {
             tool(facts, "find").folders.insert(0, "/usr/local/bin".into());
         });
         assert_eq!(in_the_way, "rm /usr/local/bin/find");
+    }
+
+    #[test]
+    fn a_closed_folder_is_one_fault_and_told_once() {
+        let without_tools = |facts: &mut OsFacts| {
+            let Fact::Known(tools) = &mut facts.keys_user.tools else { panic!("no tools") };
+            tools.iter_mut().for_each(|tool| tool.folders.clear());
+        };
+        let closed = command(healthy::al2023(), |facts| {
+            without_tools(facts);
+            healthy::trust_file(facts, "/usr").mode = Fact::Known(0o700);
+        });
+        assert_eq!(closed, "chmod a+x /usr");
+        let changed = changes(healthy::ubuntu_2204(), |facts, _| {
+            without_tools(facts);
+            healthy::set_access(facts, Fact::Known(false));
+            healthy::file(facts, "/usr").mode = Fact::Known(0o700);
+        });
+        assert_eq!(changed, ["os.package.keys-command-files fail", "os.host.tools unknown"]);
     }
 
     #[test]

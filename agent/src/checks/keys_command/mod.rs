@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use eic_doctor_proto::Fact;
+use eic_doctor_proto::{Fact, Verdict};
 
 use crate::facts::{Access, EffectiveConfig, FileState, FileType, Namespace, OsFacts, PackageManager};
 
@@ -106,6 +106,21 @@ pub fn is_three_scripts(facts: &OsFacts) -> Option<bool> {
     }
 }
 
+/// What was judged by what the three scripts do. The one program of 2.x and ports may do otherwise, which is not published.
+pub fn by_scripts(facts: &OsFacts, judged: Result<Verdict, Verdict>) -> Result<Verdict, Verdict> {
+    match (is_three_scripts(facts), judged) {
+        (Some(true), judged) | (_, judged @ Err(_)) => judged,
+        (Some(false), Ok(Verdict::Warn(finding) | Verdict::Fail(finding))) => {
+            let why = format!("{}; whether this keys command, which is one program, minds is not known", finding.why);
+            Err(finding.evidence.iter().fold(Verdict::unknown(why), |verdict, seen| verdict.seen(&seen.seen, &seen.at)))
+        }
+        (Some(false), Ok(_)) => {
+            Ok(Verdict::not_applicable("this keys command is one program, and what it needs of this is not published"))
+        }
+        (None, Ok(_)) => Err(Verdict::unknown("which keys command this system has is not known")),
+    }
+}
+
 /// The two scripts that the first one calls from its own folder, which ends with a slash.
 pub fn scripts_in(folder: &str) -> [String; 2] {
     ["eic_curl_authorized_keys", "eic_parse_authorized_keys"].map(|name| format!("{folder}{name}"))
@@ -114,6 +129,32 @@ pub fn scripts_in(folder: &str) -> [String; 2] {
 /// What access(2) answered the keys user for a path.
 pub fn access_to<'a>(facts: &'a OsFacts, path: &str) -> Option<&'a Access> {
     facts.keys_user.files.known()?.iter().find(|file| file.path.raw() == path)
+}
+
+/// The folders above a path, as root saw them, whose modes keep the keys user from passing through.
+pub fn closed_folders<'a>(facts: &'a OsFacts, path: &str) -> Vec<&'a FileState> {
+    let seen = [&facts.keys_command.files, &facts.trust.files];
+    let mut closed = Vec::new();
+    let mut path = path;
+    while let Some((folder, _name)) = path.rsplit_once('/') {
+        let name = if folder.is_empty() { "/" } else { folder };
+        let states = seen.iter().filter_map(|files| state_of(files.known()?, name));
+        closed.extend(states.filter(|state| is_closed(state)).take(1));
+        path = folder;
+    }
+    closed
+}
+
+fn is_closed(folder: &FileState) -> bool {
+    folder.state == Fact::Known(FileType::Directory) && folder.mode.known().is_some_and(|mode| mode & 0o001 == 0)
+}
+
+/// The keys user was kept out of the keys command itself by this folder, so `os.package.keys-command-files` tells of it.
+pub fn keeps_from_program(facts: &OsFacts, folder: &FileState) -> bool {
+    program(facts).is_some_and(|program| {
+        let is_out = access_to(facts, &program).is_none_or(|access| access.read != Fact::Known(true));
+        is_out && closed_folders(facts, &program).iter().any(|closed| closed.path == folder.path)
+    })
 }
 
 /// What the agent says where the keys user saw something through sshd's own namespace.

@@ -2,7 +2,7 @@ use eic_doctor_proto::{Attempt, Evidence, Fact, Finding, Verdict, check};
 
 use super::mode::{Demand, Fault, mend};
 use crate::checks::keys_command;
-use crate::facts::{FileState, FileType, OsFacts};
+use crate::facts::{FileState, FileType, OsFacts, real_path};
 
 check! {
     /// The keys command's files are there, may be run by the keys user, and have an owner and modes that sshd accepts.
@@ -87,7 +87,12 @@ impl Look<'_> {
         let Some(Fact::Known(name)) = access.map(|access| &access.interpreter) else { return };
         let Some(interpreter) = keys_command::access_to(self.facts, name.raw()) else { return };
         if Demand::program(false).is_met_by(interpreter) == Some(false) {
-            self.faults.push(Fault::interpreter(path, interpreter));
+            // A closed folder of programs is one fault, which os.host.tools tells.
+            if keys_command::closed_folders(self.facts, "/usr/bin/").is_empty() {
+                self.faults.push(Fault::interpreter(path, interpreter));
+            } else {
+                self.unseen.push(format!("`{}` stands behind a folder that cannot be entered", interpreter.path));
+            }
         }
     }
 
@@ -145,8 +150,8 @@ fn scripts(facts: &OsFacts, program: &str) -> Vec<String> {
 
 /// sshd follows links first and then looks at each folder of the real path.
 fn folders_above(files: &[FileState], program: &str) -> Vec<String> {
-    let target = keys_command::state_of(files, program).and_then(|file| file.target.known());
-    let mut path = target.map_or(program, |target| target.raw());
+    let real = real_path(files, program);
+    let mut path = real.as_str();
     let mut folders = Vec::new();
     while let Some((folder, _name)) = path.rsplit_once('/') {
         folders.push(if folder.is_empty() { "/".to_owned() } else { folder.to_owned() });

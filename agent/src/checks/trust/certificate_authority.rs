@@ -49,6 +49,7 @@ check! {
 }
 
 const AMAZON_ROOT_CA_1: &str = "Amazon Root CA 1";
+const LINK: &str = "/etc/ssl/certs/ce5e74ef.0";
 const SOURCE: &str = "/usr/share/ca-certificates/mozilla/Amazon_Root_CA_1.crt";
 
 fn judge(facts: &OsFacts, _attempt: &Attempt) -> Result<Verdict, Verdict> {
@@ -62,6 +63,12 @@ fn judge(facts: &OsFacts, _attempt: &Attempt) -> Result<Verdict, Verdict> {
     let (name, anchor) = wanted(facts, store);
     match anchor.need(&format!("{name} in {}", place.path()))? {
         Anchor::Found => Ok(Verdict::ok(format!("{name} is there"), at)),
+        Anchor::Denied if is_told_by_others(facts, place) => {
+            let why = format!(
+                "a folder above {name} cannot be entered by the keys user, and other things stand behind it too"
+            );
+            Err(Verdict::unknown(why).seen("permission denied", at))
+        }
         Anchor::Denied => {
             let why = format!("the keys user may not read {name} in `{}`", place.path());
             finding(is_scripts, Finding::new(why, opened(facts, place)).seen("permission denied", at))
@@ -88,6 +95,17 @@ fn judge(facts: &OsFacts, _attempt: &Attempt) -> Result<Verdict, Verdict> {
             finding(is_scripts, Finding::new(why, place.made_anew(facts)).seen("missing", at))
         }
     }
+}
+
+/// A closed folder that keeps the keys user from the keys command or from `/etc/passwd` as well is one fault, not two.
+fn is_told_by_others(facts: &OsFacts, place: Place) -> bool {
+    let closed: Vec<_> = [place.path(), LINK, SOURCE]
+        .into_iter()
+        .flat_map(|path| keys_command::closed_folders(facts, &format!("{path}/")))
+        .collect();
+    closed
+        .iter()
+        .any(|folder| keys_command::keeps_from_program(facts, folder) || matches!(folder.path.raw(), "/" | "/etc"))
 }
 
 /// What the chain that IMDS has now leads to, else what it has always led to.
@@ -312,6 +330,16 @@ mod tests {
         };
         assert_eq!(with(Anchor::Found), [""; 0]);
         assert_eq!(changes(healthy::ubuntu_2404(), |facts, _| another(facts, Anchor::Missing)), FAIL);
+    }
+
+    #[test]
+    fn a_folder_that_closes_the_way_to_the_keys_command_too_is_one_fault() {
+        let changed = changes(healthy::ubuntu_2204(), |facts, _| {
+            folder(facts).signers_root = Fact::Known(Anchor::Denied);
+            healthy::set_access(facts, Fact::Known(false));
+            healthy::file(facts, "/usr/share").mode = Fact::Known(0o750);
+        });
+        assert_eq!(changed, ["os.package.keys-command-files fail", "os.trust.certificate-authority unknown"]);
     }
 
     #[test]

@@ -43,11 +43,10 @@ check! {
 const OPENSSL: &str = "/usr/bin/openssl";
 
 fn judge(facts: &OsFacts, _attempt: &Attempt) -> Result<Verdict, Verdict> {
-    match keys_command::is_three_scripts(facts) {
-        Some(true) => {}
-        Some(false) => return Ok(Verdict::not_applicable("this keys command is one program, and no script")),
-        None => return Err(Verdict::unknown("which keys command this system has is not known")),
-    }
+    keys_command::by_scripts(facts, judge_scripts(facts))
+}
+
+fn judge_scripts(facts: &OsFacts) -> Result<Verdict, Verdict> {
     // The number tells alone, where it is new enough.
     let package = facts.package.ec2_instance_connect.known();
     let release = package.and_then(|package| version::release(package.version.raw()));

@@ -17,6 +17,7 @@ import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import berkeley
 from base import Base, LabError
 
 SOURCE = Path(__file__).parent / "rpm"
@@ -57,7 +58,11 @@ esac
 """
 
 # Stands in the one file where the keys command looks for its anchor.
-TRUST = "cat >>/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem"
+TRUST = """
+set -eu
+cat >/etc/pki/ca-trust/source/anchors/eic-doctor-lab.pem
+update-ca-trust extract
+"""
 # rpm in the booted system, so that the scriptlets meet a running systemd.
 INSTALL = """
 set -eu
@@ -71,8 +76,9 @@ set -eu
 cd /tmp
 tar -x
 for spec in *.spec; do
-    rpmbuild --quiet -bb --build-in-place --noclean --target {architecture} --define '_rpmdir /tmp/built' \
-        --define '_rpmfilename %{{NAME}}-%{{VERSION}}-%{{RELEASE}}.%{{ARCH}}.rpm' --define '_build_name_fmt %{{_rpmfilename}}' \
+    rpmbuild --quiet -bb --build-in-place --noclean --target {architecture} \
+        --define '_rpmdir /tmp/built' --define '_build_name_fmt %%{{NAME}}-%%{{VERSION}}-%%{{RELEASE}}.%%{{ARCH}}.rpm' \
+        --define '_binary_payload w0.gzdio' \
         --define 'eic_version {version}' --define 'eic_release {release}' --define 'selinux_release {selinux_release}' \
         --define 'wiring {wiring}' "$spec" >&2
 done
@@ -152,6 +158,9 @@ class Platform:
         wanted = "" if version is None else f"{NAME}-[0-9]*.rpm {NAME}-selinux-[0-9]*.rpm"
         script = (SOURCE / "prepare.sh").read_text(encoding="utf-8")
         _chroot(f"database={self.database}\nwanted='{wanted}'\n{script}", base, [str(upper), str(work), str(root)])
+        older = archive / "berkeley"
+        older.mkdir()
+        berkeley.convert(upper / self.database.lstrip("/") / "rpmdb.sqlite", older)
         shutil.rmtree(work)
         root.rmdir()
         upper.rename(path)
@@ -242,5 +251,6 @@ def _recipe(base: Base, platform: Platform, version: str | None) -> str:
             digest.update(str(path.relative_to(folder)).encode())
             if path.is_file():
                 digest.update(path.read_bytes())
-    digest.update(Path(__file__).read_bytes())
+    for module in (__file__, berkeley.__file__):
+        digest.update(Path(module).read_bytes())
     return digest.hexdigest()[:12]

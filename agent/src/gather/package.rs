@@ -98,8 +98,11 @@ fn gather_rpm(host: &dyn Host) -> (Fact<Package>, Fact<Package>) {
         Fact::Known(ran) => {
             let packages = parse::parse_rpm_query(&ran.stdout).value;
             let said = String::from_utf8_lossy(&ran.stdout).into_owned();
-            // With a database that it cannot open rpm says so, and then that the package is not installed.
-            let is_broken = ran.stderr.split(|byte| *byte == b'\n').any(|line| line.starts_with(b"error:"));
+            // With a database that it cannot open rpm says so, and then that the package is not installed. A part of an older kind
+            // of database is only worth a warning to it.
+            let complaints = String::from_utf8_lossy(&ran.stderr);
+            let is_broken =
+                complaints.lines().any(|line| line.starts_with("error:") || line.contains("could not open"));
             let find = |name: &str| match packages.iter().find(|package| package.name.raw() == name) {
                 Some(package) => Fact::Known(package.clone()),
                 None if !is_broken && said.contains(&format!("package {name} is not installed")) => Fact::Absent,

@@ -226,7 +226,7 @@ fn reply(rule: &PamRule, phase: Phase, login: &Login<'_>) -> Reply {
         "pam_sss" | "pam_ldap" | "pam_krb5" | "pam_winbind" | "pam_sss_gss" if is_account => {
             match login.facts.account.is_local {
                 Fact::Known(true) => Reply::either(
-                    &[Success, UserUnknown, Ignore],
+                    &[Success, UserUnknown],
                     Concern::Access,
                     "a directory service is asked, which need not know the user",
                 ),

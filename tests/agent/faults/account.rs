@@ -4,6 +4,7 @@ use super::{Fact, Fault, FileType, PasswordField, healthy, known};
 const SHELL: &[&str] = &["os.account.shell fail"];
 const EXPIRED: &[&str] = &["os.account.expired fail"];
 const NOLOGIN: &[&str] = &["os.account.nologin fail"];
+const USER_ALLOWED: &[&str] = &["os.sshd.user-allowed fail"];
 const ACCESS: &[&str] = &["os.account.access fail"];
 
 pub const FAULTS: &[Fault] = &[
@@ -149,6 +150,58 @@ pub const FAULTS: &[Fault] = &[
         world: healthy::ubuntu_2204,
         break_it: |facts, _| pam_file(facts, "/etc/security/limits.d/90-lock.conf", &["ubuntu hard maxlogins 0"]),
         changes: ACCESS,
+    },
+    Fault {
+        name: "not among the users that sshd lets in",
+        world: healthy::al2023,
+        break_it: |facts, _| healthy::set_effective(facts, "allowusers", "deploy"),
+        changes: USER_ALLOWED,
+    },
+    Fault {
+        name: "let in by sshd from elsewhere only",
+        world: healthy::ubuntu_2204,
+        break_it: |facts, _| healthy::set_effective(facts, "allowusers", "ubuntu@10.0.0.0/8"),
+        changes: USER_ALLOWED,
+    },
+    Fault {
+        name: "denied by sshd",
+        world: healthy::rhel9,
+        break_it: |facts, _| healthy::set_effective(facts, "denyusers", "ec2-*"),
+        changes: USER_ALLOWED,
+    },
+    Fault {
+        name: "in no group that sshd lets in",
+        world: healthy::ubuntu_2404,
+        break_it: |facts, _| healthy::set_effective(facts, "allowgroups", "ssh-users"),
+        changes: USER_ALLOWED,
+    },
+    Fault {
+        name: "in a group that sshd denies",
+        world: healthy::al2,
+        break_it: |facts, _| healthy::set_effective(facts, "denygroups", "adm"),
+        changes: USER_ALLOWED,
+    },
+    Fault {
+        name: "a key pushed for root, whom sshd does not let in",
+        world: healthy::debian_12,
+        break_it: |facts, attempt| {
+            attempt.os_user = "root".parse().expect("an OS user");
+            let account = known(&mut facts.account.os_user);
+            (account.name, account.uid, account.gid) = ("root".into(), 0, 0);
+            healthy::set_effective(facts, "permitrootlogin", "no");
+        },
+        changes: &["os.sshd.root-login fail"],
+    },
+    Fault {
+        name: "a key pushed for root, whom sshd wants a command of",
+        world: healthy::al2023,
+        break_it: |facts, attempt| {
+            attempt.os_user = "root".parse().expect("an OS user");
+            let account = known(&mut facts.account.os_user);
+            (account.name, account.uid, account.gid) = ("root".into(), 0, 0);
+            healthy::set_effective(facts, "permitrootlogin", "forced-commands-only");
+        },
+        changes: &["os.sshd.root-login fail"],
     },
     Fault {
         name: "sshd without rules of PAM",

@@ -52,6 +52,8 @@ const NOT_WIRED: &[&str] = &["os.sshd.authorized-keys-command fail", "os.sshd.au
 const WITHOUT_SSHD: &[&str] = &[
     "os.sshd.running fail",
     "os.sshd.port blocked",
+    "os.sshd.user-allowed blocked",
+    "os.sshd.root-login blocked",
     "os.sshd.authorized-keys-command blocked",
     "os.sshd.authorized-keys-command-user blocked",
 ];
@@ -164,6 +166,8 @@ const FIRST: &[Fault] = &[
             "os.account.expired blocked",
             "os.account.nologin blocked",
             "os.account.access blocked",
+            "os.sshd.user-allowed blocked",
+            "os.sshd.root-login blocked",
         ],
     },
     Fault {
@@ -248,6 +252,8 @@ const FIRST: &[Fault] = &[
             "os.account.access unknown",
             "os.sshd.running fail",
             "os.sshd.port blocked",
+            "os.sshd.user-allowed blocked",
+            "os.sshd.root-login blocked",
             "os.sshd.authorized-keys-command blocked",
             "os.sshd.authorized-keys-command-user blocked",
         ],

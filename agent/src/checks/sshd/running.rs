@@ -128,8 +128,10 @@ mod tests {
     use crate::checks::healthy::{self, World, changes};
     use crate::facts::{OsFacts, SocketUnit};
 
-    const BLOCKED: [&str; 3] = [
+    const BLOCKED: [&str; 5] = [
         "os.sshd.port blocked",
+        "os.sshd.user-allowed blocked",
+        "os.sshd.root-login blocked",
         "os.sshd.authorized-keys-command blocked",
         "os.sshd.authorized-keys-command-user blocked",
     ];

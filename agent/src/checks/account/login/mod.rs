@@ -81,6 +81,9 @@ pub fn refusal<'a>(login: &Login<'a>, phase: Phase, concern: Concern) -> Result<
             *reply = reply.mended();
         }
     }
+    if concern != Concern::Access {
+        mend_others(rules, &mut replies, concern);
+    }
     let is_ours =
         |reply: &Reply| reply.concern == concern || (concern == Concern::Access && reply.concern == Concern::Way);
     match pam::answer(rules, &replies) {
@@ -104,5 +107,17 @@ pub fn refusal<'a>(login: &Login<'a>, phase: Phase, concern: Concern) -> Result<
             let doubts: Vec<String> = doubts.map(words).collect();
             Err(Verdict::unknown(format!("what PAM answers hangs on {}", doubts.join("; "))))
         }
+    }
+}
+
+/// A rule that refuses whoever comes is a matter of access: it must hide nothing else.
+fn mend_others(rules: &[PamRule], replies: &mut [Reply], concern: Concern) {
+    let ours_mended = |replies: &[Reply]| -> Vec<Reply> {
+        replies.iter().map(|reply| if reply.concern == concern { reply.mended() } else { reply.clone() }).collect()
+    };
+    for _ in 0..rules.len() {
+        let Answer::Refused(Some(cause)) = pam::answer(rules, &ours_mended(replies)) else { return };
+        let Some(reply) = replies.get_mut(cause) else { return };
+        *reply = reply.mended();
     }
 }

@@ -1,0 +1,109 @@
+use eic_doctor_proto::{Attempt, Command, Finding, Remedy, Verdict, check};
+
+use crate::checks::account::{EFFECTIVE, account};
+use crate::checks::platform;
+use crate::facts::OsFacts;
+
+check! {
+    /// Where the key is pushed for root, sshd lets root in by a key.
+    ///
+    /// ## Why it matters
+    /// `PermitRootLogin no` refuses root whatever key it brings, and `forced-commands-only` wants a key that comes with a command of
+    /// its own, which a pushed key never does. The value `prohibit-password` (`without-password` in the output of `sshd -T`), which
+    /// is sshd's own default, lets a pushed key in, and so does `yes`. What counts is the number: every account with uid 0 is root.
+    /// sshd logs `ROOT LOGIN REFUSED`, and the client sees `Permission denied (publickey)`. Amazon's images also keep a line in
+    /// root's `authorized_keys` that tells people to log in as another user; it does not concern a pushed key.
+    ///
+    /// ## How to look by hand
+    /// On the instance, as root: `sshd -T -C user=root,host=x,addr=192.0.2.1 | grep -i permitrootlogin`, and `grep -rni permitrootlogin
+    /// /etc/ssh/sshd_config /etc/ssh/sshd_config.d`: the first one counts, and a `Match` block beats it.
+    ///
+    /// ## How to mend
+    /// Push the key for the image's own user, and become root with `sudo`. Or set `PermitRootLogin prohibit-password` and reload sshd.
+    ///
+    /// ## References
+    /// - sshd_config(5): PermitRootLogin
+    /// - OpenSSH, `auth.c`: `auth_root_allowed`
+    pub static CHECK: OsFacts = {
+        id: "os.sshd.root-login",
+        title: "sshd lets root in by a key where root is asked for",
+        needs: ["os.account.os-user", "os.sshd.running"],
+        judge: judge,
+    }
+}
+
+fn judge(facts: &OsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
+    let account = account(facts, attempt)?;
+    if account.uid != 0 {
+        let seen = format!("{} has uid {}, so PermitRootLogin does not concern it", account.name, account.uid);
+        return Ok(Verdict::ok(seen, "passwd"));
+    }
+    let config = facts.sshd.effective.need("sshd's effective configuration")?;
+    let Some(value) = config.first("permitrootlogin") else {
+        return Err(Verdict::unknown("sshd's effective configuration: it has no `permitrootlogin`"));
+    };
+    let seen = format!("PermitRootLogin {value}");
+    let why = match value.raw() {
+        "yes" | "prohibit-password" | "without-password" => return Ok(Verdict::ok(seen, EFFECTIVE)),
+        "no" => format!("sshd lets {} in by no means: PermitRootLogin no", attempt.os_user),
+        "forced-commands-only" => {
+            format!(
+                "sshd lets {} in only by a key with a command of its own, and a pushed key has none",
+                attempt.os_user
+            )
+        }
+        _ => return Err(Verdict::unknown(format!("sshd's effective configuration: {seen}, which is not understood"))),
+    };
+    Ok(Verdict::fail(Finding::new(why, remedy(facts)).seen(seen, EFFECTIVE)))
+}
+
+fn remedy(facts: &OsFacts) -> Remedy {
+    let other = platform::usual_user(facts).unwrap_or("another user");
+    let file = "/etc/ssh/sshd_config";
+    let command = Command::new("sed")
+        .args(["-i.bak", "1i PermitRootLogin prohibit-password", file])
+        .and(Command::new("sshd").arg("-t"))
+        .and(Command::new("systemctl").args(["try-reload-or-restart", platform::unit(facts)]));
+    Remedy::by_command(
+        format!(
+            "Push the key for `{other}` and become root with `sudo`; or let keys in for root, as root on the instance"
+        ),
+        &command,
+        "eic-doctor-agent check --os-user root --only os.sshd.root-login",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use eic_doctor_proto::Fact;
+
+    use crate::checks::healthy::{self, changes};
+
+    fn as_root(value: &str) -> Vec<String> {
+        let mut changed = changes(healthy::rhel9(), |facts, attempt| {
+            attempt.os_user = "root".parse().unwrap();
+            let Fact::Known(account) = &mut facts.account.os_user else { panic!("no account") };
+            (account.name, account.uid, account.gid) = ("root".into(), 0, 0);
+            healthy::set_effective(facts, "permitrootlogin", value);
+        });
+        changed.retain(|change| change.starts_with("os.sshd.root-login"));
+        changed
+    }
+
+    #[test]
+    fn root_needs_a_value_that_lets_keys_in() {
+        for value in ["yes", "prohibit-password", "without-password"] {
+            assert_eq!(as_root(value), [""; 0], "{value}");
+        }
+        for value in ["no", "forced-commands-only"] {
+            assert_eq!(as_root(value), ["os.sshd.root-login fail"], "{value}");
+        }
+        assert_eq!(as_root("perhaps"), ["os.sshd.root-login unknown"]);
+    }
+
+    #[test]
+    fn other_users_are_not_concerned() {
+        let changed = changes(healthy::rhel9(), |facts, _| healthy::set_effective(facts, "permitrootlogin", "no"));
+        assert_eq!(changed, [""; 0]);
+    }
+}

@@ -102,6 +102,22 @@ fn in_file(path: &str, query: &JournalQuery<'_>) -> Fact<JournalTail> {
 mod tests {
     use super::*;
 
+    const QUERY: JournalQuery<'static> = JournalQuery { identifiers: &["sshd"], since: 0, entries: 20 };
+
+    #[test]
+    fn a_journal_is_read_where_it_lies_and_anything_else_in_its_place_is_said_to_be_none() {
+        let recorded = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/recorded/log/compact.journal");
+        let tail = in_file(recorded, &QUERY);
+        assert_eq!(tail.known().unwrap().entries.len(), 20);
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        assert_eq!(in_file(&path("missing"), &QUERY), Fact::Absent);
+        assert_eq!(in_file(folder.path().to_str().unwrap(), &QUERY), Fact::unreadable("not a regular file"));
+        std::fs::write(path("text"), "x".repeat(10_000)).unwrap();
+        let Fact::Unreadable(why) = in_file(&path("text"), &QUERY) else { panic!("taken for a journal") };
+        assert!(why.reason.ends_with("not a journal file"), "{}", why.reason);
+    }
+
     #[test]
     fn the_file_that_was_put_away_last_is_told_by_its_name() {
         let time = begins("system@f9892d528e904055bed80aac37b0829d-0000000000000001-00066108b2274a28.journal");

@@ -451,6 +451,23 @@ mod tests {
     }
 
     #[test]
+    fn of_a_log_of_any_size_only_the_end_is_read_and_no_half_line() {
+        use std::io::Write as _;
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        let path = file.path().to_str().unwrap().to_owned();
+        writeln!(file, "first").unwrap();
+        assert_eq!(host().tail(&path, 100).known().unwrap().bytes, b"first\n");
+        file.as_file().set_len(100 << 20).unwrap();
+        file.seek(io::SeekFrom::End(0)).unwrap();
+        write!(file, "\nsecond line\nthird line\n").unwrap();
+        let tail = host().tail(&path, 20).known().unwrap().clone();
+        assert_eq!(tail.bytes, b"third line\n");
+        assert!(tail.modified > 1_700_000_000);
+        assert_eq!(host().tail(&path, 5).known().unwrap().bytes, b"");
+        assert_eq!(host().tail("/var/log/no-such-log", 5), Fact::Absent);
+    }
+
+    #[test]
     fn a_link_is_followed_and_told() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();

@@ -67,6 +67,22 @@ impl Connection {
     }
 }
 
+impl Connection {
+    /// Of `user=…,addr=…,laddr=…,lport=…`; `None` for one of another user or port.
+    pub fn of_specification(specification: &str, attempt: &Attempt) -> Option<Self> {
+        let field = |name: &str| specification.split(',').find_map(|field| field.strip_prefix(name)?.strip_prefix('='));
+        let is_same = field("user")? == attempt.os_user.as_str() && field("lport")?.parse() == Ok(attempt.port);
+        let (from, to): (IpAddr, IpAddr) = (field("addr")?.parse().ok()?, field("laddr")?.parse().ok()?);
+        is_same.then(|| Self {
+            os_user: attempt.os_user.to_string(),
+            from: vec![from.into()],
+            is_from_anywhere: false,
+            to: vec![to],
+            port: attempt.port,
+        })
+    }
+}
+
 /// Every way means IPv4 unless an address or a source of the other family is named.
 pub fn is_ipv4(attempt: &Attempt) -> bool {
     match (attempt.address, attempt.source) {
@@ -157,6 +173,20 @@ mod tests {
         });
         assert_eq!(connection.source().to_string(), "2a05:d018:403:4e00::");
         assert!(with(|_| ()).is_from_anywhere);
+    }
+
+    #[test]
+    fn a_specification_is_read_back() {
+        let connection = with(|attempt| attempt.source = Some("192.0.2.0/24".parse().unwrap()));
+        let back = Connection::of_specification(&connection.specification(), &Attempt::usual()).unwrap();
+        assert_eq!(
+            (back.source().to_string(), back.local().to_string()),
+            ("192.0.2.0".to_owned(), "10.0.1.5".to_owned())
+        );
+        assert_eq!(
+            Connection::of_specification("user=root,addr=192.0.2.1,laddr=10.0.1.5,lport=22", &Attempt::usual()),
+            None
+        );
     }
 
     #[test]

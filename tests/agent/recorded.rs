@@ -77,6 +77,13 @@ fn a_healthy_instance_is_seen_whole_through_the_probe_script() {
     assert_eq!(effective.first("authorizedkeyscommand").map(Untrusted::raw), Some(KEYS_COMMAND));
     let process = facts.sshd.process.known().unwrap();
     assert_eq!((process.program.raw(), process.options.len()), ("/usr/sbin/sshd", 2));
+    assert_eq!((&facts.sshd.refusal, &facts.sshd.changed), (&Fact::Absent, &Fact::Known(Vec::new())));
+    let config = facts.sshd.config.known().unwrap();
+    let place = |keyword: &str| config.settings.iter().find(|s| s.keyword.raw() == keyword).unwrap().at.clone();
+    assert_eq!(place("authorizedkeyscommand"), None);
+    assert_eq!(place("usepam").unwrap().file.raw(), "/etc/ssh/sshd_config");
+    let own: Vec<_> = facts.sshd.addresses.known().unwrap().iter().map(|own| own.address.to_string()).collect();
+    assert!(own.contains(&"10.0.1.5".to_owned()), "{own:?}");
     let owners: Vec<_> =
         facts.sshd.listeners.known().unwrap().iter().map(|one| (one.port, one.owner.clone())).collect();
     assert_eq!(owners, [(22, Fact::Known("sshd".into())), (22, Fact::Known("sshd".into()))]);
@@ -118,8 +125,11 @@ fn behind_a_socket_unit_systemd_listens_and_no_sshd_runs() {
     assert_eq!((socket.name.raw(), socket.accept.clone()), ("ssh.socket", Fact::Known(false)));
     let listeners = facts.sshd.listeners.known().unwrap();
     assert_eq!(listeners.iter().map(|one| one.owner.clone()).collect::<Vec<_>>(), [Fact::Known("systemd".into())]);
-    let Fact::Unreadable(why) = &facts.sshd.effective else { panic!("sshd 9.2 needs /run/sshd for -T") };
-    assert!(why.reason.contains("/run/sshd"), "{}", why.reason);
+    // sshd 9.2 needs /run/sshd for -T; its files and the unit's options say the same.
+    let effective = facts.sshd.effective.known().unwrap();
+    assert!(effective.is_worked_out);
+    assert_eq!(facts.sshd.refusal, Fact::Absent);
+    assert_eq!(effective.first("usepam").map(Untrusted::raw), Some("yes"));
 }
 
 #[test]

@@ -54,6 +54,21 @@ fn is_word(text: &str) -> bool {
         "directory",
         "other",
         "shadowed",
+        "full",
+        "listening",
+        "mount",
+        "network",
+        "no-socket",
+        "refused",
+        "keys",
+        "revocation-list",
+        "broken",
+        "found",
+        "missing",
+        "denied",
+        "without-link",
+        "enforcing",
+        "permissive",
         "empty",
         "locked",
         "unmatchable",
@@ -100,7 +115,7 @@ fn an_ordinary_world_travels_unchanged_with_all_its_results() {
     let block = encode_report(&facts, &attempt, &results).unwrap();
     assert_eq!(facts_from_stdout(&block, &attempt).unwrap(), facts);
     // Far from the limit: there is room for what later versions add.
-    assert!(block.len() < SSM_STDOUT_LIMIT / 2, "{}", block.len());
+    assert!(block.len() < SSM_STDOUT_LIMIT * 2 / 3, "{}", block.len());
 }
 
 #[test]

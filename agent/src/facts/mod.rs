@@ -30,8 +30,9 @@ pub use pam::{NumberedLine, PamFacts, PamFile, PamRule};
 pub use resources::{FileSystem, Load, Memory, ResourcesFacts, Space, TasksLimit};
 pub use security::{Denial, SecurityFacts, SelinuxMode};
 pub use sshd::{
-    ConfiguredLine, DropIn, EffectiveConfig, Listener, LocalAddress, SocketUnit, SshdFacts, SshdOption, SshdProcess,
-    Unit,
+    ConfigPlace, ConfigProblem, ConfigSetting, ConfiguredLine, DropIn, EffectiveConfig, KeysProgram, Listener,
+    LocalAddress, Refusal, RevokedContent, RevokedFile, RevokedKeys, SocketUnit, SshdConfig, SshdFacts, SshdOption,
+    SshdProcess, Startups, Unit,
 };
 pub use system::{OsRelease, SystemFacts};
 pub use trust::{Signer, TrustFacts, Validity};

@@ -6,6 +6,8 @@ use std::net::IpAddr;
 use eic_doctor_proto::{Fact, Untrusted};
 use serde::{Deserialize, Serialize};
 
+use super::FileState;
+
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SshdFacts {
@@ -23,6 +25,18 @@ pub struct SshdFacts {
     pub version: Fact<Untrusted>,
     /// The machine's own addresses.
     pub addresses: Fact<Vec<LocalAddress>>,
+    /// Which lines are behind what `sshd -T` says, and what they say for other addresses than the one it was asked about.
+    pub config: Fact<SshdConfig>,
+    /// What sshd said instead of printing its configuration; absent when it printed it. Not gathered where it could not be asked.
+    pub refusal: Fact<Refusal>,
+    /// Files of the configuration that changed after the running sshd read them; empty when none did.
+    pub changed: Fact<Vec<Untrusted>>,
+    /// The program of AuthorizedKeysCommand where it is not one of EC2 Instance Connect's own; absent when there is none such.
+    pub keys_program: Fact<KeysProgram>,
+    /// The files of RevokedKeys; absent when none is set.
+    pub revoked_keys: Fact<RevokedKeys>,
+    /// The program of ForceCommand, the folders that lead to ChrootDirectory and the shell in it, as far as they are set.
+    pub session: Fact<Vec<FileState>>,
     /// What stands in `sshd_config` and below `sshd_config.d` about `AuthorizedKeysCommand`: file, line and text.
     pub configured: Fact<Vec<ConfiguredLine>>,
 }
@@ -41,6 +55,18 @@ pub struct SshdProcess {
     pub config_file: Option<Untrusted>,
     /// `-p`, in their order.
     pub ports: Vec<u16>,
+    /// Of its title, `0 of 10-100 startups`; absent from the titles of older versions.
+    pub startups: Fact<Startups>,
+}
+
+/// Connections that have not logged in yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Startups {
+    pub now: u32,
+    /// From so many on sshd drops some.
+    pub begin: u32,
+    /// From so many on sshd drops all.
+    pub full: u32,
 }
 
 /// `-o Keyword=value` or `-o "Keyword value"`.
@@ -93,6 +119,8 @@ pub struct SocketUnit {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct EffectiveConfig {
+    /// sshd could not be asked: worked out from its files and options.
+    pub is_worked_out: bool,
     pub keywords: BTreeMap<String, Vec<Untrusted>>,
 }
 
@@ -101,6 +129,94 @@ impl EffectiveConfig {
     pub fn first(&self, keyword: &str) -> Option<&Untrusted> {
         self.keywords.get(keyword).and_then(|values| values.first())
     }
+}
+
+/// The files and the command line, line by line, for this attempt.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SshdConfig {
+    /// Those that apply to this attempt, or may. The first of a keyword counts; of those that gather, all do.
+    pub settings: Vec<ConfigSetting>,
+    /// What keeps sshd from starting, as far as the files show it.
+    pub problems: Vec<ConfigProblem>,
+    /// What could not be read.
+    pub gaps: Vec<Untrusted>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ConfigSetting {
+    /// As newer versions of `sshd -T` print it.
+    pub keyword: Untrusted,
+    /// One for each line that `sshd -T` prints.
+    pub values: Vec<Untrusted>,
+    /// `None`: sshd's command line.
+    pub at: Option<ConfigPlace>,
+    /// The criteria of the `Match` line above it; `None` outside of such blocks.
+    pub condition: Option<Untrusted>,
+    /// It applies to some of the addresses of this attempt, or nobody can tell.
+    pub is_uncertain: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ConfigProblem {
+    /// `None`: sshd's command line, or no one line.
+    pub at: Option<ConfigPlace>,
+    pub text: Untrusted,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ConfigPlace {
+    pub file: Untrusted,
+    /// From 1.
+    pub line: u32,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Refusal {
+    /// Standard error, its last lines.
+    pub said: Vec<Untrusted>,
+}
+
+/// What a text begins with and mentions; a program that is no text is unreadable.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct KeysProgram {
+    pub path: Untrusted,
+    /// Outside of comments: EC2 Instance Connect's program.
+    pub names_keys_command: bool,
+    /// Outside of comments: the arguments that it was given.
+    pub uses_arguments: bool,
+    /// Outside of comments: programs by their paths that do not stand in the usual folders.
+    pub names_other_programs: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RevokedKeys {
+    pub files: Vec<RevokedFile>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RevokedFile {
+    pub path: Untrusted,
+    /// What kind of file it is: sshd takes a list of keys or a key revocation list, and nothing else.
+    pub content: Fact<RevokedContent>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RevokedContent {
+    /// Public keys, one a line, or nothing.
+    Keys,
+    /// ssh-keygen(1), KEY REVOCATION LISTS.
+    RevocationList,
+    /// A line or a list that sshd cannot read, for which it refuses every key.
+    Broken,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

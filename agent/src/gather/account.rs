@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use eic_doctor_proto::{Attempt, Fact, Untrusted};
+use eic_doctor_proto::{Fact, OsUser, Untrusted};
 
 use crate::facts::{
     Account, AccountFacts, EffectiveConfig, FileState, Group, Logins, PamFacts, PasswordField, Shadow, SshdProcess,
@@ -34,14 +34,19 @@ const USUAL_SHELL: &str = "/bin/sh";
 const SSSD_SOCKET: &str = "/var/lib/sss/pipes/nss";
 
 /// All but the keys user, which others need before sshd's configuration is known.
+pub(super) fn gather_os_user(host: &dyn Host, os_user: &OsUser) -> Fact<Account> {
+    gather_account(host, "getent-os-user", os_user.as_str())
+}
+
+/// `os_user` is the account of the user of that name.
 pub(super) fn gather_account_facts(
     host: &dyn Host,
-    attempt: &Attempt,
+    os_user: Fact<Account>,
+    name: &OsUser,
     effective: &Fact<EffectiveConfig>,
     keys_user: Fact<Account>,
 ) -> AccountFacts {
-    let name = attempt.os_user.as_str();
-    let os_user = gather_account(host, "getent-os-user", name);
+    let name = name.as_str();
     let is_local = host
         .read("/etc/passwd")
         .map(|bytes| parse::parse_passwd(&bytes).value.iter().any(|account| account.name.raw() == name));
@@ -169,7 +174,7 @@ fn of_account<T>(account: &Fact<Account>, look: impl FnOnce(&Account) -> Fact<T>
     }
 }
 
-fn gather_groups(host: &dyn Host, account: &Account, matters: bool) -> Fact<Vec<Group>> {
+pub(super) fn gather_groups(host: &dyn Host, account: &Account, matters: bool) -> Fact<Vec<Group>> {
     let mut services = services(host, "initgroups");
     if services.is_empty() {
         services = self::services(host, "group");

@@ -52,6 +52,14 @@ pub trait Host: Sync {
 
     fn file_state(&self, path: &str) -> FileState;
 
+    /// When the content of a file or the names in a folder last changed, links followed: nanoseconds since 1970-01-01.
+    fn modified(&self, path: &str) -> Fact<u64>;
+
+    /// The connection that a recording's `sshd -T -C` was asked about, where that may be another than the one that is meant.
+    fn asked_connection(&self) -> Option<String> {
+        None
+    }
+
     /// Whether a regular file holds these bytes, without holding the whole file. For programs: the names of their libraries stand in them.
     fn contains(&self, path: &str, bytes: &str) -> Fact<bool>;
 

@@ -40,10 +40,9 @@ mod run;
 
 use std::thread;
 
-use eic_doctor_proto::{Attempt, Fact};
+use eic_doctor_proto::{Attempt, Fact, Via};
 
-use crate::connection::Connection;
-use crate::facts::{ImdsFacts, ImdsView, OsFacts, SshdFacts, SystemFacts, TrustFacts};
+use crate::facts::{ImdsFacts, ImdsView, OsFacts, SystemFacts, TrustFacts};
 use crate::parse;
 
 #[cfg(feature = "host")]
@@ -61,7 +60,7 @@ const LOG_SOCKETS: [&str; 2] = ["/dev/log", "/run/systemd/journal/dev-log"];
 /// The metadata service, the package manager and sshd are asked at the same time, so that a run takes as long as the slowest of them.
 pub fn gather(host: &dyn Host, attempt: &Attempt) -> OsFacts {
     thread::scope(|scope| {
-        let as_root = scope.spawn(|| host.imds(&attempt.os_user));
+        let mut as_root = Waited::For(scope.spawn(|| host.imds(&attempt.os_user)));
         let system = gather_system(host);
         let package = {
             let release = system.os_release.clone();
@@ -71,37 +70,29 @@ pub fn gather(host: &dyn Host, attempt: &Attempt) -> OsFacts {
         let (unit, socket) = systemd::gather_units(host);
         let process = seen.listener(attempt.port);
         let resources = resources::gather_resources(host, &process);
-        let addresses = sshd::gather_addresses(host);
-        let connection = Connection::of(attempt, &addresses, None);
-        let effective = sshd::gather_effective(host, &connection, &process, &unit, &socket);
-        let keys_user = account::gather_keys_user(host, &account::keys_user_name(&effective, &process));
+        let os_user = account::gather_os_user(host, &attempt.os_user);
+        let listeners = listen::gather_listeners(host, &seen, &socket, attempt.port);
+        let seen = sshd::Seen { process, unit, socket, listeners, account: &os_user };
+        let sshd = sshd::gather_sshd(host, attempt, seen, || region(&mut as_root, attempt));
+        let keys_user = account::gather_keys_user(host, &account::keys_user_name(&sshd.effective, &sshd.process));
         // From here on everything that the keys user's view hangs on is known.
         let as_keys_user = {
             let account = keys_user.clone();
-            let program = package::program(&effective);
-            let process = process.known().map(|process| process.pid);
+            let program = package::program(&sshd.effective);
+            let process = sshd.process.known().map(|process| process.pid);
             scope.spawn(move || {
                 let os_user = &attempt.os_user;
                 host.keys_user_view(&KeysUserQuestion { account: &account, os_user, program, process })
             })
         };
-        let trust = trust::gather_trust(host, &effective);
+        let trust = trust::gather_trust(host, &sshd.effective);
         let log = log::gather_log(host, attempt, &keys_user);
         let facts = OsFacts {
             gathered_by: Fact::Known(host.gathered_by()),
             uid: host.uid(),
-            keys_command: package::gather_keys_command(host, &effective),
-            account: account::gather_account_facts(host, attempt, &effective, keys_user),
-            sshd: SshdFacts {
-                listeners: listen::gather_listeners(host, &seen, &socket, attempt.port),
-                version: sshd::gather_version(host, &process),
-                configured: sshd::gather_configured(host, &process),
-                process,
-                unit,
-                socket,
-                effective,
-                addresses,
-            },
+            keys_command: package::gather_keys_command(host, &sshd.effective),
+            account: account::gather_account_facts(host, os_user, &attempt.os_user, &sshd.effective, keys_user),
+            sshd,
             trust,
             security: security::gather_security(host),
             firewall: firewall::gather_firewall(host),
@@ -115,12 +106,39 @@ pub fn gather(host: &dyn Host, attempt: &Attempt) -> OsFacts {
         let KeysUserView { imds, facts: seen, signer } = as_keys_user.join().unwrap_or_default();
         OsFacts {
             package: package.join().unwrap_or_default(),
-            imds: ImdsFacts { as_root: as_roots(as_root.join().unwrap_or_default(), &facts.uid), as_keys_user: imds },
+            imds: ImdsFacts { as_root: as_roots(as_root.done(), &facts.uid), as_keys_user: imds },
             keys_user: seen,
             trust: TrustFacts { signer, ..facts.trust },
             ..facts
         }
     })
+}
+
+/// What a thread finds, before it is needed and after.
+enum Waited<'scope> {
+    For(thread::ScopedJoinHandle<'scope, ImdsView>),
+    Done(Box<ImdsView>),
+}
+
+impl Waited<'_> {
+    /// A thread that panicked leaves its facts as nobody gathered them.
+    fn done(self) -> ImdsView {
+        match self {
+            Self::For(thread) => thread.join().unwrap_or_default(),
+            Self::Done(view) => *view,
+        }
+    }
+}
+
+/// The Region, waited for where the console's client connects from that Region's own addresses.
+fn region(as_root: &mut Waited<'_>, attempt: &Attempt) -> Option<String> {
+    if attempt.via != Via::Browser || attempt.source.is_some() {
+        return None;
+    }
+    let view = std::mem::replace(as_root, Waited::Done(Box::default())).done();
+    let region = view.region.known().filter(|answer| answer.status == 200).map(|answer| answer.body.raw().to_owned());
+    *as_root = Waited::Done(Box::new(view));
+    region
 }
 
 /// What another user than root was told of the instance holds for root too; whether root is answered does not follow.

@@ -146,6 +146,13 @@ impl Host for RealHost {
         fact(fs::read_link(path).map(|target| target.to_string_lossy().into_owned()))
     }
 
+    fn modified(&self, path: &str) -> Fact<u64> {
+        fact(fs::metadata(path).map(|found| {
+            let seconds = u64::try_from(found.mtime()).unwrap_or_default();
+            seconds.saturating_mul(1_000_000_000).saturating_add(u64::try_from(found.mtime_nsec()).unwrap_or_default())
+        }))
+    }
+
     fn file_state(&self, path: &str) -> FileState {
         let found = fs::symlink_metadata(path);
         let is_link = found.as_ref().is_ok_and(fs::Metadata::is_symlink);

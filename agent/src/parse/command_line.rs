@@ -4,9 +4,9 @@
 //! single spaces, so that the border between a value with spaces and the next argument is lost (`domain.md` §0.1). Older ones
 //! (AL2's 7.4) leave the arguments alone.
 
-use eic_doctor_proto::Untrusted;
+use eic_doctor_proto::{Fact, Untrusted};
 
-use crate::facts::{SshdOption, SshdProcess};
+use crate::facts::{SshdOption, SshdProcess, Startups};
 
 use super::{Parsed, text};
 
@@ -58,6 +58,7 @@ impl CommandLine {
 pub fn parse_sshd_arguments(line: &CommandLine) -> Parsed<SshdProcess> {
     let mut parsed = Parsed::<SshdProcess>::default();
     parsed.value.command_line = line.shown.as_str().into();
+    parsed.value.startups = if line.is_title { startups(&line.arguments) } else { Fact::Absent };
     let mut words = line.arguments.iter().map(String::as_str).skip(usize::from(line.is_title)).peekable();
     parsed.value.program = words.next().unwrap_or_default().into();
     while let Some(word) = words.next() {
@@ -93,6 +94,19 @@ pub fn parse_sshd_arguments(line: &CommandLine) -> Parsed<SshdProcess> {
         }
     }
     parsed
+}
+
+/// `[listener] 0 of 10-100 startups` at the end of a title.
+fn startups(words: &[String]) -> Fact<Startups> {
+    let [.., listener, now, of, limits, what] = words else { return Fact::Absent };
+    if (listener.as_str(), of.as_str(), what.as_str()) != ("[listener]", "of", "startups") {
+        return Fact::Absent;
+    }
+    let read = || {
+        let (begin, full) = limits.split_once('-')?;
+        Some(Startups { now: now.parse().ok()?, begin: begin.parse().ok()?, full: full.parse().ok()? })
+    };
+    read().map_or(Fact::Absent, Fact::Known)
 }
 
 fn take(parsed: &mut Parsed<SshdProcess>, flag: char, value: &str) {
@@ -147,6 +161,7 @@ mod tests {
         let (process, options) = options(title);
         assert_eq!(process.program.raw(), "/usr/sbin/sshd");
         assert_eq!(process.ports, [2222]);
+        assert_eq!(process.startups, Fact::Known(Startups { now: 0, begin: 10, full: 100 }));
         assert_eq!(
             options,
             [

@@ -164,6 +164,8 @@ fn no_parser_panics_on_any_bytes() {
             parse_rpm_query(&bytes).not_understood,
             parse_shadow(&bytes, "a").not_understood,
             parse_selinux_config(&bytes).not_understood,
+            parse_keys_program(&bytes).not_understood,
+            parse_revoked_keys(&bytes).not_understood,
             parse_sshd_config(&bytes).not_understood,
             parse_sshd_t(&bytes).not_understood,
             parse_sshd_version(&bytes).not_understood,

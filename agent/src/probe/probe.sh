@@ -113,10 +113,97 @@ listening() {
   sed -n 's/^ *[0-9]*: \([0-9A-F]*:[0-9A-F]*\) [0-9A-F]*:[0-9A-F]* 0A [^ ]* [^ ]* [^ ]*  *[0-9]*  *[0-9]* \([0-9]*\).*/0: \1 0 0A 0 0 0 0 0 \2/p'
 }
 
-# Only the lines that are read, the others empty, so that numbers stay.
-config_lines() {
-  sed -e '/^[[:space:]]*[Ii][Nn][Cc][Ll][Uu][Dd][Ee]/b' \
-    -e '/^[[:space:]]*[Aa][Uu][Tt][Hh][Oo][Rr][Ii][Zz][Ee][Dd][Kk][Ee][Yy][Ss][Cc][Oo][Mm][Mm][Aa][Nn][Dd]/b' -e 's/.*//'
+# Comments are empty lines, so that numbers stay.
+config_lines() { sed 's/^[[:space:]]*#.*//'; }
+
+# ship_modified PATH
+ship_modified() {
+  if [ ! -e "$1" ]; then heading modified "$1" absent ''
+  elif moment=$(stat -L -c %.9Y "$1" 2>/dev/null) && [ -n "${moment##*[!0-9.]*}" ]; then heading modified "$1" known "$moment"
+  elif moment=$(stat -L -c %Y "$1" 2>/dev/null); then heading modified "$1" known "$moment"
+  else heading modified "$1" unreadable '`stat` failed'; fi
+}
+
+# ship_folder PATH: its names, those of ordinary characters.
+listed=$newline
+ship_folder() {
+  case $listed in *"$newline$1$newline"*) return ;; esac
+  listed=$listed$1$newline
+  ship_modified "$1"
+  if [ -d "$1" ]; then
+    names=$(ls "$1" 2>/dev/null | grep '^[A-Za-z0-9_][A-Za-z0-9._-]*$' | head -n 64)
+    heading list "$1" known ''
+    content '|' "$names"
+  else heading list "$1" absent ''; fi
+}
+
+# ship_config FILE: sshd's file and what it includes, as far as one folder with a pattern goes.
+ship_config() {
+  queue=$1 done_files=$newline number=0
+  while [ -n "$queue" ] && [ "$number" -lt 32 ]; do
+    file=${queue%%"$newline"*}
+    queue=${queue#"$file"}
+    queue=${queue#"$newline"}
+    case $done_files in *"$newline$file$newline"*) continue ;; esac
+    done_files=$done_files$file$newline
+    number=$((number + 1))
+    text=
+    ship_file "$file" 16384 config_lines
+    ship_modified "$file"
+    for pattern in $(printf '%s\n' "$text" | sed -n 's/^[[:space:]]*[Ii][Nn][Cc][Ll][Uu][Dd][Ee][[:space:]=]*//p' | tr -d '"'); do
+      case $pattern in
+        /*) ;;
+        *) pattern=/etc/ssh/$pattern ;;
+      esac
+      folder=${pattern%/*}
+      case $folder in *[*?[]*) continue ;; esac
+      case ${pattern##*/} in
+        *[*?[]*) ship_folder "${folder:-/}" ;;
+      esac
+      set +f
+      for found in $pattern; do [ ! -f "$found" ] || queue=$queue$newline$found; done
+      set -f
+      queue=${queue#"$newline"}
+    done
+  done
+}
+
+# What a value of the configuration leads to; $effective is sshd's answer.
+ship_extras() {
+  set_to() { printf '%s\n' "$effective" | sed -n "s/^$1 \(.*\)/\1/p" | head -n 1; }
+  program_of_keys=$(set_to authorizedkeyscommand)
+  program_of_keys=${program_of_keys%% *}
+  case $program_of_keys in
+    */eic_run_authorized_keys | */eic-run | '' | none) ;;
+    /*)
+      if [ "$(head -c 2 "$program_of_keys" 2>/dev/null)" = '#!' ]; then ship_file "$program_of_keys" 8192 cat
+      elif [ -f "$program_of_keys" ]; then heading file "$program_of_keys" unreadable 'it is no script'
+      else heading file "$program_of_keys" absent ''; fi
+      ;;
+  esac
+  for file in $(set_to revokedkeys); do
+    case $file in
+      /*)
+        # A list in binary is no text; what is in it does not matter.
+        if [ "$(head -c 6 "$file" 2>/dev/null)" = SSHKRL ]; then heading file "$file" unreadable 'it is a key revocation list'
+        else ship_file "$file" 8192 cat; fi
+        ;;
+    esac
+  done
+  forced=$(set_to forcecommand)
+  case $forced in /*) ship_stat "${forced%% *}" ;; esac
+  root=$(set_to chrootdirectory)
+  case $root in
+    /*)
+      home=$(getent passwd "$eic_os_user" 2>/dev/null)
+      shell=${home##*:}
+      home=${home%:*}
+      home=${home##*:}
+      root=$(printf '%s\n' "$root" | sed -e "s|%h|$home|g" -e "s|%u|$eic_os_user|g")
+      root=${root%/}
+      ship_stat_up "$root${shell:-/bin/sh}"
+      ;;
+  esac
 }
 
 without_comments() { sed '/^[[:space:]]*[#;]/d'; }
@@ -200,7 +287,9 @@ ship_processes() {
 # ($is_title is 1) the border after a value is lost, so a value goes on to the next option.
 ship_effective() {
   program=$1 words=$2 flag='' value=
-  set -- -C "user=$eic_os_user,host=${eic_source_address:-203.0.113.1},addr=${eic_source_address:-203.0.113.1},laddr=${local_address:-127.0.0.1},lport=$eic_port"
+  connection="user=$eic_os_user,host=${eic_source_address:-203.0.113.1},addr=${eic_source_address:-203.0.113.1}"
+  connection="$connection,laddr=${local_address:-127.0.0.1},lport=$eic_port"
+  set -- -C "$connection"
   IFS=$newline
   for word in $words; do
     if [ "$flag" = o ] && [ -n "$value" ]; then
@@ -238,6 +327,7 @@ ship_effective() {
   done
   [ "$flag" != o ] || [ -z "$value" ] || set -- "$@" -o "$value"
   IFS=$default_ifs
+  heading value sshd-connection known "$connection"
   ship_run sshd-T 3 65536 "$program" -T "$@"
   # sshd 9.3 and newer print the same without host keys and /run/sshd.
   [ "$status" = 0 ] || ship_run sshd-G 3 65536 "$program" -G "$@"
@@ -419,13 +509,21 @@ gather() {
     after=$word
   done
   IFS=$default_ifs
-  ship_file "$config" 16384 config_lines
-  if [ -d /etc/ssh/sshd_config.d ]; then
-    names=$(ls /etc/ssh/sshd_config.d 2>/dev/null | grep '^[A-Za-z0-9_][A-Za-z0-9._-]*[.]conf$' | head -n 32)
-    heading list /etc/ssh/sshd_config.d known ''
-    content '|' "$names"
-    for name in $names; do ship_file "/etc/ssh/sshd_config.d/$name" 8192 config_lines; done
-  else heading list /etc/ssh/sshd_config.d absent ''; fi
+  ship_config "$config"
+  ship_folder /etc/ssh/sshd_config.d
+  set +f
+  set -- /etc/ssh/sshd_config.d/*.conf
+  set -f
+  for file in "$@"; do
+    case $done_files in
+      *"$newline$file$newline"*) ;;
+      *) [ ! -f "$file" ] || ship_file "$file" 8192 config_lines ;;
+    esac
+  done
+  pid_file=$(printf '%s\n' "$effective" | sed -n 's/^pidfile //p' | head -n 1)
+  ship_file "${pid_file:-/run/sshd.pid}" 64 cat
+  ship_modified "${pid_file:-/run/sshd.pid}"
+  ship_extras
   for path in $(printf '%s\n' "$units" | sed -n 's/^|DropInPaths=//p'); do ship_file "$path" 8192 without_comments; done
   ship_account
   ship_trust

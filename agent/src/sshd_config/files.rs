@@ -44,6 +44,8 @@ pub struct Line {
     pub keyword: String,
     /// What follows the keyword.
     pub rest: String,
+    /// All of it, without the white space around it.
+    pub text: String,
     /// For `Include`: the files that it names, by their place in [`Files`].
     pub included: Vec<usize>,
 }
@@ -69,6 +71,21 @@ pub fn load(source: &dyn Source, path: &str, version: Version) -> Result<Files, 
 }
 
 impl Files {
+    /// Some `Match` asks for an address or a name, so that it matters where a connection comes from.
+    pub fn ask_for_addresses(&self) -> bool {
+        self.asks_for(&["address", "host"])
+    }
+
+    /// Some `Match` asks for a group.
+    pub fn ask_for_groups(&self) -> bool {
+        self.asks_for(&["group"])
+    }
+
+    fn asks_for(&self, criteria: &[&str]) -> bool {
+        let mut matches = self.files.iter().flat_map(|file| &file.lines).filter(|line| line.keyword == "match");
+        matches.any(|line| criteria.iter().any(|criterion| line.rest.to_ascii_lowercase().contains(criterion)))
+    }
+
     fn include_from(&mut self, source: &dyn Source, at: usize, version: Version) {
         let Some(file) = self.files.get(at) else { return };
         let wanted: Vec<(usize, Vec<String>)> = file
@@ -187,7 +204,8 @@ fn parse(number: u32, line: &str) -> Option<Line> {
         return None;
     }
     let rest = rest.unwrap_or_default();
-    Some(Line { number, keyword: keyword.to_ascii_lowercase(), rest, included: Vec::new() })
+    let (keyword, text) = (keyword.to_ascii_lowercase(), line.to_owned());
+    Some(Line { number, keyword, rest, text, included: Vec::new() })
 }
 
 /// One component of a pattern of glob(7).

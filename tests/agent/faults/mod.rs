@@ -252,10 +252,17 @@ const FIRST: &[Fault] = &[
             "os.account.access unknown",
             "os.sshd.running fail",
             "os.sshd.port blocked",
+            "os.sshd.connection-limits unknown",
             "os.sshd.user-allowed blocked",
             "os.sshd.root-login blocked",
+            "os.sshd.public-key-authentication unknown",
+            "os.sshd.accepted-algorithms unknown",
             "os.sshd.authorized-keys-command blocked",
             "os.sshd.authorized-keys-command-user blocked",
+            "os.sshd.revoked-keys unknown",
+            "os.sshd.max-auth-tries unknown",
+            "os.sshd.authentication-methods unknown",
+            "os.sshd.session unknown",
         ],
     },
     Fault {
@@ -319,6 +326,9 @@ const FIRST: &[Fault] = &[
         break_it: |facts, _| {
             let wrapper = "/usr/local/bin/all-keys /opt/aws/bin/eic_run_authorized_keys %u %f";
             healthy::set_effective(facts, "authorizedkeyscommand", wrapper);
+            let path = "/usr/local/bin/all-keys".into();
+            facts.sshd.keys_program =
+                Fact::Known(KeysProgram { path, names_keys_command: true, ..KeysProgram::default() });
         },
         changes: &["os.sshd.authorized-keys-command warn"],
     },

@@ -76,7 +76,7 @@ pub const FAULTS: &[Fault] = &[
             facts.security.policy_algorithms = Fact::Known(vec!["rsa-sha2-512".into()]);
             healthy::set_effective(facts, "pubkeyacceptedalgorithms", "rsa-sha2-512");
         },
-        changes: &["os.security.crypto-policy warn"],
+        changes: &["os.sshd.accepted-algorithms fail", "os.security.crypto-policy warn"],
     },
     Fault {
         name: "FIPS mode",
@@ -86,7 +86,7 @@ pub const FAULTS: &[Fault] = &[
             facts.security.crypto_policy = Fact::Known("FIPS".into());
             healthy::set_effective(facts, "pubkeyacceptedalgorithms", "ecdsa-sha2-nistp256,rsa-sha2-256");
         },
-        changes: &["os.security.crypto-policy warn"],
+        changes: &["os.sshd.accepted-algorithms fail", "os.security.crypto-policy warn"],
     },
 ];
 

@@ -55,6 +55,11 @@ pub fn al2() -> World {
     sshd_service(&mut facts, "sshd.service", "OpenSSH_7.4p1", &["/usr/sbin/sshd", "-D"]);
     wired_in_file(&mut facts, "/etc/ssh/sshd_config", 139);
     facts.trust.openssl = Fact::Known(1);
+    if let Fact::Known(config) = &mut facts.sshd.effective {
+        // Its older name, before OpenSSH 8.5.
+        let list = config.keywords.remove("pubkeyacceptedalgorithms").expect("a list");
+        config.keywords.insert("pubkeyacceptedkeytypes".to_owned(), list);
+    }
     World { name: "al2-private", attempt: attempt("ec2-user", Via::Private, Some("10.0.8.0/24")), facts }
 }
 
@@ -266,6 +271,7 @@ fn sshd_service(facts: &mut OsFacts, unit: &str, version: &str, exec_start: &[&s
         pid: 812,
         command_line: format!("sshd: {} [listener] 0 of 10-100 startups", exec_start.join(" ")).into(),
         program: "/usr/sbin/sshd".into(),
+        startups: Fact::Known(Startups { now: 0, begin: 10, full: 100 }),
         ..SshdProcess::default()
     });
     facts.sshd.unit = Fact::Known(Unit {
@@ -287,6 +293,22 @@ fn sshd_service(facts: &mut OsFacts, unit: &str, version: &str, exec_start: &[&s
     };
     facts.sshd.listeners = Fact::Known(vec![listener("0.0.0.0"), listener("::")]);
     facts.sshd.configured = Fact::Known(Vec::new());
+    facts.sshd.refusal = Fact::Absent;
+    facts.sshd.changed = Fact::Known(Vec::new());
+    facts.sshd.keys_program = Fact::Absent;
+    facts.sshd.revoked_keys = Fact::Absent;
+    facts.sshd.session = Fact::Absent;
+    let own = |address: &str, interface: &str, default_route: Fact<u32>| LocalAddress {
+        address: address.parse().expect("an address"),
+        interface: interface.into(),
+        default_route,
+        is_device: Fact::Known(interface != "lo"),
+    };
+    facts.sshd.addresses = Fact::Known(vec![
+        own("127.0.0.1", "lo", Fact::Absent),
+        own("10.0.1.5", "ens5", Fact::Known(512)),
+        own("::1", "lo", Fact::Absent),
+    ]);
 }
 
 fn effective(program: &str) -> Fact<EffectiveConfig> {
@@ -296,15 +318,41 @@ fn effective(program: &str) -> Fact<EffectiveConfig> {
         ("authorizedkeyscommand", command.as_str()),
         ("authorizedkeyscommanduser", KEYS_USER),
         ("pubkeyauthentication", "yes"),
+        ("pubkeyacceptedalgorithms", "ssh-ed25519,ecdsa-sha2-nistp256,rsa-sha2-512,rsa-sha2-256"),
+        ("authenticationmethods", "any"),
+        ("fingerprinthash", "SHA256"),
+        ("revokedkeys", "none"),
+        ("maxauthtries", "6"),
+        ("maxsessions", "10"),
+        ("maxstartups", "10:30:100"),
+        ("logingracetime", "120"),
+        ("forcecommand", "none"),
+        ("chrootdirectory", "none"),
+        ("permittty", "yes"),
         ("usepam", "yes"),
         ("usedns", "no"),
         ("permitrootlogin", "without-password"),
-        ("chrootdirectory", "none"),
-        ("forcecommand", "none"),
     ];
     let keywords: BTreeMap<String, Vec<Untrusted>> =
         lines.into_iter().map(|(keyword, value)| (keyword.to_owned(), vec![value.into()])).collect();
-    Fact::Known(EffectiveConfig { keywords })
+    Fact::Known(EffectiveConfig { is_worked_out: false, keywords })
+}
+
+fn setting(keyword: &str, value: &str, at: Option<(&str, u32)>) -> ConfigSetting {
+    ConfigSetting {
+        keyword: keyword.into(),
+        values: vec![value.into()],
+        at: at.map(|(file, line)| ConfigPlace { file: file.into(), line }),
+        ..ConfigSetting::default()
+    }
+}
+
+/// A line that counts before all others, and what sshd makes of it.
+pub fn set_line(facts: &mut OsFacts, file: &str, line: u32, condition: Option<&str>, keyword: &str, value: &str) {
+    let Fact::Known(config) = &mut facts.sshd.config else { panic!("no configuration") };
+    let condition = condition.map(Untrusted::from);
+    config.settings.insert(0, ConfigSetting { condition, ..setting(keyword, value, Some((file, line))) });
+    set_effective(facts, keyword, value);
 }
 
 /// As on Amazon Linux and RHEL 9: two lines in a file.
@@ -312,6 +360,11 @@ fn wired_in_file(facts: &mut OsFacts, file: &str, line: u32) {
     let program = format!("{RPM_FOLDER}/eic_run_authorized_keys");
     trust::fill_scripts(facts);
     facts.sshd.effective = effective(&program);
+    let settings = vec![
+        setting("authorizedkeyscommand", &format!("{program} %u %f"), Some((file, line))),
+        setting("authorizedkeyscommanduser", KEYS_USER, Some((file, line + 1))),
+    ];
+    facts.sshd.config = Fact::Known(SshdConfig { settings, ..SshdConfig::default() });
     facts.sshd.configured = Fact::Known(vec![
         ConfiguredLine { file: file.into(), line, text: format!("AuthorizedKeysCommand {program} %u %f").into() },
         ConfiguredLine {
@@ -330,6 +383,11 @@ fn wired_in_unit(facts: &mut OsFacts, version: &str) {
     let user = format!("AuthorizedKeysCommandUser {KEYS_USER}");
     sshd_service(facts, "ssh.service", version, &["/usr/sbin/sshd", "-D", "-o", &command, "-o", &user]);
     facts.sshd.effective = effective(&program);
+    let settings = vec![
+        setting("authorizedkeyscommand", &format!("{program} %u %f"), None),
+        setting("authorizedkeyscommanduser", KEYS_USER, None),
+    ];
+    facts.sshd.config = Fact::Known(SshdConfig { settings, ..SshdConfig::default() });
     if let Fact::Known(process) = &mut facts.sshd.process {
         process.options = vec![
             SshdOption { keyword: "authorizedkeyscommand".into(), value: format!("{program} %u %f").into() },

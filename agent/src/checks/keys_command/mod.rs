@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use eic_doctor_proto::{Fact, Verdict};
 
 use crate::facts::{Access, EffectiveConfig, FileState, FileType, Namespace, OsFacts, PackageManager};
+use crate::sshd_config;
 
 use super::{platform, version};
 
@@ -24,6 +25,8 @@ pub enum Wired {
     Own {
         line: String,
         program: String,
+        /// As sshd cuts them; `None` where a quote is not closed.
+        arguments: Option<Vec<String>>,
     },
     /// Somebody else's program that is told of EC2 Instance Connect's.
     Wrapper {
@@ -51,9 +54,81 @@ pub fn read(line: &str) -> Wired {
     let program = line.split_whitespace().next().unwrap_or_default().trim_matches('"').to_owned();
     let line = line.to_owned();
     match program.rsplit('/').next() {
-        Some(PROGRAM | PORT) => Wired::Own { line, program },
+        Some(PROGRAM | PORT) => {
+            let arguments = sshd_config::split(&line, false).map(|words| words.into_iter().skip(1).collect());
+            Wired::Own { line, program, arguments }
+        }
         _ if mentions(&line) => Wired::Wrapper { line, program },
         _ => Wired::Other { line, program },
+    }
+}
+
+/// Programs that print keys of their own, and whose they are.
+const TOOLS: &[(&str, &str)] = &[
+    ("sss_ssh_authorizedkeys", "SSSD (FreeIPA, Active Directory, LDAP)"),
+    ("google_authorized_keys", "Google's OS Login"),
+    ("google_authorized_keys_sk", "Google's OS Login"),
+    ("aad_certhandler", "Microsoft's AADSSH"),
+    ("authorized_keys_command.sh", "aws-ec2-ssh, which takes keys from IAM"),
+    ("keymaker-get-public-keys", "Keymaker, which takes keys from IAM"),
+    ("ssh-ldap-wrapper", "OpenSSH's LDAP helper"),
+    ("ssh-ldap-helper", "OpenSSH's LDAP helper"),
+    ("userdbctl", "systemd's user database"),
+    ("gitlab-shell-authorized-keys-check", "GitLab"),
+    ("gitea", "Gitea"),
+    ("forgejo", "Forgejo"),
+];
+
+/// The tool that a program belongs to, by its file name.
+pub fn tool(program: &str) -> Option<&'static str> {
+    let name = program.rsplit('/').next()?;
+    TOOLS.iter().find(|(known, _)| *known == name).map(|(_, tool)| *tool)
+}
+
+/// Programs that run what stands behind them.
+const RUNNERS: [&str; 19] = [
+    "env", "timeout", "sudo", "sh", "bash", "dash", "ksh", "zsh", "nice", "ionice", "chrt", "setpriv", "runuser", "su",
+    "flock", "stdbuf", "python3", "perl", "ruby",
+];
+/// Programs that run nothing.
+const IDLE: [&str; 10] = ["true", "false", "echo", "printf", "cat", "test", "ls", "nologin", "sleep", "logger"];
+
+pub fn runs_its_arguments(program: &str) -> bool {
+    program.rsplit('/').next().is_some_and(|name| RUNNERS.contains(&name))
+}
+
+pub fn runs_nothing(program: &str) -> bool {
+    program.rsplit('/').next().is_some_and(|name| IDLE.contains(&name))
+}
+
+/// The tokens of AuthorizedKeysCommand (sshd_config(5), TOKENS), of old and new versions together.
+const TOKENS: &str = "%CDfhiktUu";
+
+/// Why EC2 Instance Connect's own program finds no key with these arguments: it takes the user, then the fingerprint if any. Without
+/// arguments sshd gives it the user.
+pub fn wrong_arguments(arguments: Option<&[String]>, os_user: &str) -> Option<String> {
+    let Some(arguments) = arguments else { return Some("a quote of it is not closed".to_owned()) };
+    for argument in arguments {
+        let mut rest = argument.as_str();
+        while let Some((_, behind)) = rest.split_once('%') {
+            match behind.chars().next() {
+                Some(token) if TOKENS.contains(token) => rest = behind.get(token.len_utf8()..).unwrap_or_default(),
+                _ => {
+                    return Some(format!(
+                        "`{argument}` has a token that sshd does not know, at which it ends the login"
+                    ));
+                }
+            }
+        }
+    }
+    match arguments.first().map(String::as_str) {
+        None => return None,
+        Some(user) if user == "%u" || user == os_user => {}
+        Some(other) => return Some(format!("its first argument is `{other}`, and not the user (`%u`)")),
+    }
+    match arguments.get(1).map(String::as_str) {
+        None | Some("" | "%f") => None,
+        Some(other) => Some(format!("its second argument is `{other}`, and not the key's fingerprint (`%f`)")),
     }
 }
 
@@ -198,6 +273,22 @@ mod tests {
         assert!(matches!(wrapper, Wired::Wrapper { .. }));
         let Wired::Other { program, .. } = read("/usr/bin/sss_ssh_authorizedkeys %u") else { panic!("not another's") };
         assert_eq!(program, "/usr/bin/sss_ssh_authorizedkeys");
+    }
+
+    #[test]
+    fn the_user_comes_first_and_the_fingerprint_second() {
+        let wrong = |line: &str| {
+            let Wired::Own { arguments, .. } = read(&format!("/opt/aws/bin/eic_run_authorized_keys {line}")) else {
+                panic!("not its own")
+            };
+            wrong_arguments(arguments.as_deref(), "ec2-user")
+        };
+        for line in ["", "%u", "%u %f", "\"%u\" '%f'", "ec2-user %f", "%u %f more"] {
+            assert_eq!(wrong(line), None, "{line}");
+        }
+        for line in ["%f %u", "%h %f", "%U %f", "%u %k", "%u:%f", "%%u %f", "root %f", "%u %z", "%u \"%f", "%"] {
+            assert!(wrong(line).is_some(), "{line}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 use eic_doctor_proto::{Attempt, Command, Finding, Remedy, Verdict, check};
 
-use crate::checks::platform;
+use super::lines;
+use crate::checks::keys_command;
 use crate::facts::OsFacts;
 
 check! {
@@ -32,7 +33,7 @@ check! {
     }
 }
 
-const AT: &str = "`sshd -T` with the running sshd's own options";
+const VERIFY: &str = "eic-doctor-agent check --only os.sshd";
 
 fn judge(facts: &OsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
     let config = facts.sshd.effective.need("sshd's effective configuration")?;
@@ -41,13 +42,15 @@ fn judge(facts: &OsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
     };
     if configured.raw().is_empty() || configured.raw().eq_ignore_ascii_case("none") {
         let why = "sshd has a keys command and no user to run it as, so it skips it";
-        return Ok(Verdict::fail(Finding::new(why, remedy(facts)).seen("AuthorizedKeysCommandUser none", AT)));
+        return Ok(Verdict::fail(
+            Finding::new(why, remedy(facts)).seen("AuthorizedKeysCommandUser none", lines::at(config)),
+        ));
     }
     // sshd_config(5): the keyword takes the token %u.
     let name = configured.raw().replace("%u", attempt.os_user.as_str());
     match facts.account.keys_user.present("the keys user's account")? {
         Some(account) if account.name.raw() == name => {
-            Ok(Verdict::ok(format!("AuthorizedKeysCommandUser {configured}"), AT)
+            Ok(Verdict::ok(format!("AuthorizedKeysCommandUser {configured}"), lines::at(config))
                 .seen(format!("{} has uid {}", account.name, account.uid), "passwd"))
         }
         Some(account) => {
@@ -56,20 +59,32 @@ fn judge(facts: &OsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
         None => {
             let why = format!("AuthorizedKeysCommandUser is `{name}`, and there is no such account");
             let seen = format!("AuthorizedKeysCommandUser {configured}");
-            Ok(Verdict::fail(Finding::new(why, remedy(facts)).seen(seen, AT)))
+            Ok(Verdict::fail(Finding::new(why, remedy(facts)).seen(seen, lines::at(config))))
         }
     }
 }
 
+/// The line that counts is what must change: what stands first in the file counts for those that set no other.
 fn remedy(facts: &OsFacts) -> Remedy {
-    let command = Command::new("sed")
-        .args(["-i.bak", "1i AuthorizedKeysCommandUser ec2-instance-connect", "/etc/ssh/sshd_config"])
-        .and(Command::new("systemctl").args(["try-reload-or-restart", platform::unit(facts)]));
-    Remedy::by_command(
-        "Name the package's account as the user of the keys command, before everything else in `sshd_config`, as root on the instance",
-        &command,
-        "eic-doctor-agent check --only os.sshd",
-    )
+    const LINE: &str = "AuthorizedKeysCommandUser ec2-instance-connect";
+    let text = "Name the package's account as the user of the keys command, as root on the instance";
+    let behind = lines::of(facts, "authorizedkeyscommanduser").find(|setting| !setting.is_uncertain);
+    let sed = match behind.map(|setting| setting.at.as_ref()) {
+        Some(None) => {
+            let text = format!("{text}, in the `-o` options with which its unit starts sshd (`systemctl cat`)");
+            return Remedy::by_hand(text, VERIFY);
+        }
+        Some(Some(place)) if keys_command::is_plain(place.file.raw()) => Command::new("sed").args([
+            "-i.bak".to_owned(),
+            format!("{}s/^\\([[:space:]]*\\).*/\\1{LINE}/", place.line),
+            place.file.raw().to_owned(),
+        ]),
+        Some(Some(place)) => return Remedy::by_hand(format!("{text}, at {}:{}", place.file, place.line), VERIFY),
+        None => {
+            Command::new("sed").args(["-i.bak".to_owned(), format!("1i {LINE}"), "/etc/ssh/sshd_config".to_owned()])
+        }
+    };
+    Remedy::by_command(text, &lines::then_reload(facts, sed), VERIFY)
 }
 
 #[cfg(test)]

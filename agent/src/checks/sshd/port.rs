@@ -167,12 +167,21 @@ fn dialled(attempt: &Attempt, connection: &Connection) -> String {
 fn other_port(facts: &OsFacts, attempt: &Attempt, listeners: &[&Listener]) -> Remedy {
     let port = attempt.port.to_string();
     let verify = "ss -ltn";
+    // Also where the files were changed and sshd has not read them since.
     let is_configured = facts
         .sshd
-        .effective
+        .config
         .known()
-        .and_then(|config| config.keywords.get("port"))
-        .is_some_and(|ports| ports.iter().any(|configured| configured.raw() == port));
+        .map(|config| config.settings.as_slice())
+        .into_iter()
+        .flatten()
+        .any(|setting| setting.keyword.raw() == "port" && setting.values.iter().any(|value| value.raw() == port))
+        || facts
+            .sshd
+            .effective
+            .known()
+            .and_then(|config| config.keywords.get("port"))
+            .is_some_and(|ports| ports.iter().any(|configured| configured.raw() == port));
     let socket = facts.sshd.socket.known().filter(|socket| socket.active_state.raw() == "active");
     if is_configured {
         let name = match socket.map(|socket| socket.name.raw()) {
@@ -288,6 +297,7 @@ mod tests {
         let on = |dialled: &str| {
             changes(healthy::al2023(), |facts, attempt| {
                 attempt.address = Some(dialled.parse().unwrap());
+                facts.sshd.addresses = Fact::NotGathered;
                 let owner = Fact::Known("sshd".into());
                 facts.sshd.listeners =
                     Fact::Known(vec![Listener { address: "10.0.1.5".parse().unwrap(), port: 22, owner }]);

@@ -36,7 +36,7 @@ check! {
     pub static CHECK: OsFacts = {
         id: "os.sshd.running",
         title: "sshd is running",
-        needs: [],
+        needs: ["os.sshd.configuration"],
         runbook: ["CheckSSHConfigFromOs"],
         judge: judge,
     }

@@ -2,56 +2,238 @@
 
 use std::time::Duration;
 
-use eic_doctor_proto::{Fact, Untrusted, Why};
+use eic_doctor_proto::{Attempt, Fact, Untrusted, Why};
 
 use crate::connection::Connection;
-use crate::facts::{ConfiguredLine, EffectiveConfig, SocketUnit, SshdProcess, Unit};
+use crate::facts::{Account, EffectiveConfig, Listener, Refusal, SocketUnit, SshdConfig, SshdFacts, SshdProcess, Unit};
 use crate::parse::{self, CommandLine};
+use crate::sshd_config::{Evaluated, Files, Version};
 
-use super::host::{Host, Run};
+use super::host::{Host, Ran, Run};
+use config::Evaluator;
 
 mod addresses;
-
-pub(super) use addresses::gather_addresses;
+mod config;
+mod extra;
 
 const USUAL_PROGRAM: &str = "/usr/sbin/sshd";
-const USUAL_CONFIG: &str = "/etc/ssh/sshd_config";
-const CONFIG_FOLDER: &str = "/etc/ssh";
+const USUAL_PID_FILE: &str = "/run/sshd.pid";
 /// sshd reads its files and keys and prints: some 10 ms. One that waits for a name server does not come back.
 const TIMEOUT: Duration = Duration::from_secs(3);
-/// `Include` in included files, as deep as sshd goes (`servconf.c`, SERVCONF_MAX_DEPTH).
-const INCLUDE_DEPTH: usize = 16;
-const FILES: usize = 64;
-const CONFIGURED_LINES: usize = 64;
+/// What sshd says when it refuses is a line or two; with several bad lines, as many.
+const SAID: usize = 12;
+/// Changes of the folder of sshd's own file say nothing: host keys and their likes lie there too.
+const FOLDER: &str = "/etc/ssh";
 
-/// `sshd -T` with the daemon's own arguments and this attempt's connection.
-pub(super) fn gather_effective(
+/// What others have found before.
+pub(super) struct Seen<'a> {
+    pub process: Fact<SshdProcess>,
+    pub unit: Fact<Unit>,
+    pub socket: Fact<SocketUnit>,
+    pub listeners: Fact<Vec<Listener>>,
+    pub account: &'a Fact<Account>,
+}
+
+/// `region` is asked for where the console's client connects and a `Match` asks for addresses: its answer may have to be waited for.
+pub(super) fn gather_sshd(
     host: &dyn Host,
-    connection: &Connection,
-    process: &Fact<SshdProcess>,
-    unit: &Fact<Unit>,
-    socket: &Fact<SocketUnit>,
-) -> Fact<EffectiveConfig> {
-    let daemon = daemon(process, unit, socket);
-    let ask = |name, test: &str| {
-        let run = Run::new(name, program(&daemon), TIMEOUT).args([test, "-C", &connection.specification()]);
-        host.run(&run.args(arguments(&daemon)))
-    };
-    match ask("sshd-T", "-T") {
-        Fact::Known(ran) if ran.status == Some(0) => Fact::Known(parse::parse_sshd_t(&ran.stdout).value),
-        // `-T` also wants host keys and /run/sshd, which is not there before the first connection to a socket unit. sshd 9.3 and newer
-        // print the same with `-G` and want neither.
-        Fact::Known(failed) => match ask("sshd-G", "-G") {
-            Fact::Known(ran) if ran.status == Some(0) => Fact::Known(parse::parse_sshd_t(&ran.stdout).value),
-            _ => Fact::unreadable(failed.reason("`sshd -T`")),
-        },
-        Fact::Absent => Fact::unreadable(format!("there is no {}", program(&daemon))),
-        Fact::Unreadable(Why { reason, .. }) => Fact::unreadable(format!("`sshd -T`: {reason}")),
+    attempt: &Attempt,
+    seen: Seen<'_>,
+    region: impl FnOnce() -> Option<String>,
+) -> SshdFacts {
+    let Seen { process, unit, socket, listeners, account } = seen;
+    let daemon = daemon(&process, &unit, &socket);
+    let version = gather_version(host, &process);
+    let read_as = version.known().and_then(|banner| Version::of(banner.raw())).unwrap_or_default();
+    let addresses = addresses::gather_addresses(host);
+    let read = config::read(host, &daemon, read_as);
+    let files = read.files.as_ref().ok();
+    let region = if files.is_none_or(Files::ask_for_addresses) { region() } else { None };
+    let connection = Connection::of(attempt, &addresses, region.as_deref());
+    let evaluator = files.map(|files| Evaluator {
+        files,
+        command_line: config::command_line(&daemon),
+        version: read_as,
+        groups: if files.ask_for_groups() { config::groups(host, account) } else { Fact::NotGathered },
+    });
+    let evaluated = evaluator.as_ref().map(|evaluator| evaluator.over(&connection));
+    let mut asked = ask(host, &daemon, &connection);
+    // An answer about another connection, as far as `Match` tells them apart.
+    if let (Some(other), Some(evaluator), Some(evaluated), Fact::Known(effective)) =
+        (host.asked_connection(), &evaluator, &evaluated, &mut asked.effective)
+        && let Some(other) = Connection::of_specification(&other, attempt)
+    {
+        correct(effective, &evaluator.over(&other), evaluated);
+    }
+    let changed = match &process {
+        Fact::Known(process) => gather_changed(host, process, &asked.effective, files, &read.folders),
+        Fact::Absent => Fact::Absent,
+        Fact::Unreadable(why) => Fact::Unreadable(why.clone()),
         Fact::NotGathered => Fact::NotGathered,
+    };
+    let refusal = asked.refusal(host, &process);
+    let effective = match (&changed, &asked.effective, &evaluated, &process) {
+        (Fact::Known(files), ..) if !files.is_empty() => Fact::unreadable(stale(files)),
+        (_, Fact::Known(_), ..) | (_, _, None, _) => asked.effective,
+        // Whoever cannot see the process does not know its options.
+        (.., Fact::Unreadable(_) | Fact::NotGathered) => asked.effective,
+        (_, _, Some(evaluated), _) if asked.may_be_worked_out && is_whole(evaluated) => {
+            Fact::Known(worked_out(evaluated))
+        }
+        _ => asked.effective,
+    };
+    SshdFacts {
+        keys_program: effective.known().map(|config| extra::keys_program(host, config)).unwrap_or_default(),
+        revoked_keys: effective.known().map(|config| extra::revoked_keys(host, config)).unwrap_or_default(),
+        session: effective.known().map(|config| extra::session(host, config, account)).unwrap_or_default(),
+        configured: match &read.files {
+            Ok(files) => Fact::Known(config::configured(host, files)),
+            Err(why) => why.clone().map(|()| Vec::new()),
+        },
+        config: match (&read.files, &evaluated) {
+            (Ok(_), Some(evaluated)) => Fact::Known(config::facts(evaluated)),
+            (Err(why), _) => why.clone().map(|()| SshdConfig::default()),
+            (Ok(_), None) => Fact::NotGathered,
+        },
+        process,
+        unit,
+        socket,
+        effective,
+        listeners,
+        version,
+        addresses,
+        refusal,
+        changed,
     }
 }
 
-pub(super) fn gather_version(host: &dyn Host, process: &Fact<SshdProcess>) -> Fact<Untrusted> {
+/// What sshd answered.
+struct Asked {
+    effective: Fact<EffectiveConfig>,
+    /// How it failed, where it did.
+    failed: Option<Ran>,
+    /// It failed for a reason that has nothing to do with its files.
+    may_be_worked_out: bool,
+}
+
+/// `sshd -T` with the daemon's own arguments and this attempt's connection.
+fn ask(host: &dyn Host, daemon: &SshdProcess, connection: &Connection) -> Asked {
+    let ask = |name, test: &str| {
+        let run = Run::new(name, program(daemon), TIMEOUT).args([test, "-C", &connection.specification()]);
+        host.run(&run.args(arguments(daemon)))
+    };
+    let answer = |ran: &Ran| Fact::Known(parse::parse_sshd_t(&ran.stdout).value);
+    let unasked = |effective| Asked { effective, failed: None, may_be_worked_out: true };
+    match ask("sshd-T", "-T") {
+        Fact::Known(ran) if ran.status == Some(0) => {
+            Asked { effective: answer(&ran), failed: None, may_be_worked_out: false }
+        }
+        // `-T` also wants host keys and /run/sshd, which is not there before the first connection to a socket unit. sshd 9.3 and newer
+        // print the same with `-G` and want neither.
+        Fact::Known(failed) => {
+            let reason = failed.reason("`sshd -T`");
+            let may_be_worked_out = wants_more_than_files(&failed);
+            let effective = match ask("sshd-G", "-G") {
+                Fact::Known(ran) if ran.status == Some(0) => answer(&ran),
+                _ => Fact::unreadable(reason),
+            };
+            Asked { effective, failed: Some(failed), may_be_worked_out }
+        }
+        Fact::Absent => unasked(Fact::unreadable(format!("there is no {}", program(daemon)))),
+        Fact::Unreadable(Why { reason, .. }) => unasked(Fact::unreadable(format!("`sshd -T`: {reason}"))),
+        Fact::NotGathered => Asked { effective: Fact::NotGathered, failed: None, may_be_worked_out: false },
+    }
+}
+
+/// Host keys and the folder of privilege separation are looked for once the files have been read and found good.
+fn wants_more_than_files(failed: &Ran) -> bool {
+    let said = String::from_utf8_lossy(&failed.stderr).to_ascii_lowercase();
+    ["no hostkeys available", "privilege separation", "must be owned by root and not group"]
+        .iter()
+        .any(|reason| said.contains(reason))
+}
+
+impl Asked {
+    /// What sshd said, where that is not for want of rights or of what its unit makes at its start.
+    fn refusal(&self, host: &dyn Host, process: &Fact<SshdProcess>) -> Fact<Refusal> {
+        let Some(failed) = &self.failed else {
+            return match &self.effective {
+                Fact::Known(_) => Fact::Absent,
+                Fact::Unreadable(why) => Fact::Unreadable(why.clone()),
+                Fact::Absent | Fact::NotGathered => Fact::NotGathered,
+            };
+        };
+        let text = String::from_utf8_lossy(&failed.stderr);
+        let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        if host.uid() != Fact::Known(0) {
+            return Fact::unreadable(format!("needs root; {}", lines.last().unwrap_or(&"it said nothing")));
+        }
+        let wants_folder = text.contains("Missing privilege separation directory");
+        if wants_folder && *process == Fact::Absent {
+            return Fact::Absent;
+        }
+        let from = lines.len().saturating_sub(SAID);
+        let short = |line: &&str| Untrusted::from(line.chars().take(300).collect::<String>());
+        Fact::Known(Refusal { said: lines.get(from..).unwrap_or_default().iter().map(short).collect() })
+    }
+}
+
+/// sshd writes its pid file once it has read its configuration, when it starts and when it is told to reload.
+fn gather_changed(
+    host: &dyn Host,
+    process: &SshdProcess,
+    effective: &Fact<EffectiveConfig>,
+    files: Option<&Files>,
+    folders: &std::collections::BTreeSet<String>,
+) -> Fact<Vec<Untrusted>> {
+    let pid_file = effective.known().and_then(|config| config.first("pidfile")).map_or(USUAL_PID_FILE, Untrusted::raw);
+    let is_its_own = host.read(pid_file).map(|bytes| String::from_utf8_lossy(&bytes).trim().parse() == Ok(process.pid));
+    let read_at = match (is_its_own, host.modified(pid_file)) {
+        (Fact::Known(true), Fact::Known(read_at)) => read_at,
+        (Fact::Known(true), Fact::Unreadable(why)) | (Fact::Unreadable(why), _) => return Fact::Unreadable(why),
+        (Fact::NotGathered, _) | (_, Fact::NotGathered) => return Fact::NotGathered,
+        _ => return Fact::unreadable(format!("{pid_file} does not tell when sshd read its files")),
+    };
+    let Some(files) = files else { return Fact::NotGathered };
+    let paths = files.files.iter().map(|file| file.path.as_str());
+    let folders = folders.iter().map(String::as_str).filter(|folder| *folder != FOLDER && *folder != "/");
+    let is_newer = |path: &&str| host.modified(path).known().is_some_and(|modified| *modified > read_at);
+    Fact::Known(paths.chain(folders).filter(is_newer).take(SAID).map(Untrusted::from).collect())
+}
+
+fn stale(files: &[Untrusted]) -> String {
+    let files: Vec<&str> = files.iter().map(Untrusted::raw).collect();
+    format!("the running sshd read its files before {} changed, and nobody knows what they said then", files.join(", "))
+}
+
+fn is_whole(evaluated: &Evaluated) -> bool {
+    evaluated.problems.is_empty() && evaluated.gaps.is_empty()
+}
+
+fn worked_out(evaluated: &Evaluated) -> EffectiveConfig {
+    let values = |values: Vec<String>| values.into_iter().map(Untrusted::from).collect();
+    let keywords = evaluated.with_defaults().into_iter().filter(|(_, values)| !values.is_empty());
+    EffectiveConfig {
+        is_worked_out: true,
+        keywords: keywords.map(|(keyword, found)| (keyword.to_owned(), values(found))).collect(),
+    }
+}
+
+/// What sshd said about one connection, where its files say otherwise of the one that is meant.
+fn correct(effective: &mut EffectiveConfig, asked: &Evaluated, meant: &Evaluated) {
+    let (asked, meant) = (asked.with_defaults(), meant.with_defaults());
+    for (keyword, values) in &meant {
+        if asked.get(keyword) != Some(values) {
+            let values = values.iter().map(|value| value.as_str().into()).collect();
+            effective.keywords.insert((*keyword).to_owned(), values);
+        }
+    }
+    for keyword in asked.keys().filter(|keyword| !meant.contains_key(*keyword)) {
+        effective.keywords.remove(*keyword);
+    }
+}
+
+fn gather_version(host: &dyn Host, process: &Fact<SshdProcess>) -> Fact<Untrusted> {
     let program = process.known().map_or(USUAL_PROGRAM, |process| process.program.raw());
     // The program says so with less effort than when it is started.
     if let Some(version) = host.texts(program, "OpenSSH_").known().and_then(|texts| parse::sshd_version_among(texts)) {
@@ -104,62 +286,4 @@ fn arguments(daemon: &SshdProcess) -> Vec<String> {
         arguments.extend(["-p".to_owned(), port.to_string()]);
     }
     arguments
-}
-
-/// Lines about AuthorizedKeysCommand in the daemon's file, in what it includes, and in `sshd_config.d` even where nothing includes it.
-pub(super) fn gather_configured(host: &dyn Host, process: &Fact<SshdProcess>) -> Fact<Vec<ConfiguredLine>> {
-    let file = process.known().and_then(|process| process.config_file.as_ref()).map_or(USUAL_CONFIG, Untrusted::raw);
-    let mut reading = Reading { host, seen: Vec::new(), lines: Vec::new() };
-    if let Some(why) = reading.read(file, 0) {
-        return why;
-    }
-    reading.include("sshd_config.d/*.conf", 0);
-    Fact::Known(reading.lines)
-}
-
-struct Reading<'a> {
-    host: &'a dyn Host,
-    seen: Vec<String>,
-    lines: Vec<ConfiguredLine>,
-}
-
-impl Reading<'_> {
-    /// Why the file could not be read, if it could not. What it includes may fail: that costs those lines only.
-    fn read(&mut self, path: &str, depth: usize) -> Option<Fact<Vec<ConfiguredLine>>> {
-        if depth > INCLUDE_DEPTH || self.seen.len() >= FILES || self.seen.iter().any(|seen| seen == path) {
-            return None;
-        }
-        self.seen.push(path.to_owned());
-        let bytes = match self.host.read(path) {
-            Fact::Known(bytes) => bytes,
-            Fact::Absent => return Some(Fact::Absent),
-            Fact::Unreadable(why) => return Some(Fact::unreadable(format!("{path}: {}", why.reason))),
-            Fact::NotGathered => return Some(Fact::NotGathered),
-        };
-        for line in parse::parse_sshd_config(&bytes).value {
-            if line.keyword == "include" {
-                for pattern in &line.arguments {
-                    self.include(pattern, depth);
-                }
-            } else if line.keyword.starts_with("authorizedkeyscommand") && self.lines.len() < CONFIGURED_LINES {
-                let text = line.text.chars().take(1_000).collect::<String>().into();
-                self.lines.push(ConfiguredLine { file: path.into(), line: line.number, text });
-            }
-        }
-        None
-    }
-
-    /// A path, or a folder's `*` or `*.conf`; sshd takes any glob, and other globs stay unread.
-    fn include(&mut self, pattern: &str, depth: usize) {
-        let pattern = if pattern.starts_with('/') { pattern.to_owned() } else { format!("{CONFIG_FOLDER}/{pattern}") };
-        let Some((folder, name)) = pattern.rsplit_once('/') else { return };
-        let Some(ending) = name.strip_prefix('*') else {
-            let _ = self.read(&pattern, depth + 1);
-            return;
-        };
-        let names = self.host.list(folder).known().cloned().unwrap_or_default();
-        for name in names.iter().filter(|name| name.ends_with(ending) && !name.starts_with('.')) {
-            let _ = self.read(&format!("{folder}/{name}"), depth + 1);
-        }
-    }
 }

@@ -1,10 +1,11 @@
 //! Why a running sshd does not ask EC2 Instance Connect, and what mends each reason.
 
-use eic_doctor_proto::{Command, Evidence, Fact, Remedy};
+use eic_doctor_proto::{Command, Evidence, Fact, Remedy, Untrusted};
 
+use super::lines;
 use crate::checks::keys_command::{self, Wired};
 use crate::checks::platform;
-use crate::facts::{ConfiguredLine, DropIn, OsFacts, Unit};
+use crate::facts::{ConfigPlace, ConfigSetting, ConfiguredLine, DropIn, OsFacts, Unit};
 
 const CONFIG: &str = "/etc/ssh/sshd_config";
 
@@ -39,7 +40,16 @@ impl Reason {
     /// The first that the facts show.
     pub fn of(facts: &OsFacts) -> Self {
         let configured = facts.sshd.configured.known().map_or(&[][..], Vec::as_slice);
-        let others = || -> Vec<ConfiguredLine> { configured.iter().filter(|line| is_other(line)).cloned().collect() };
+        let others = || -> Vec<ConfiguredLine> {
+            // What stands before EC2 Instance Connect's own, where the files could be evaluated.
+            let settings = || lines::of(facts, "authorizedkeyscommand").filter(|setting| !setting.is_uncertain);
+            let before: Vec<ConfiguredLine> =
+                settings().take_while(|setting| !is_own_setting(setting)).filter_map(line_of).collect();
+            if settings().next().is_some() && !before.is_empty() {
+                return before;
+            }
+            configured.iter().filter(|line| is_other(line)).cloned().collect()
+        };
         if runs_with_it(facts) {
             return Self::Outvoted { by: others(), is_match: true };
         }
@@ -135,11 +145,6 @@ impl Reason {
 pub fn remedy(facts: &OsFacts, reason: &Reason, verify: &str) -> Remedy {
     let unit = platform::unit(facts);
     let systemctl = |verb: &str| Command::new("systemctl").args([verb, unit]);
-    // Without a running sshd Debian has no `/run/sshd`, and `sshd -t` refuses for that alone; nor is there anything to reload.
-    let then_reload = |command: Command| match &facts.sshd.process {
-        Fact::Known(_) => command.and(Command::new("sshd").arg("-t")).and(systemctl("try-reload-or-restart")),
-        Fact::Absent | Fact::Unreadable(_) | Fact::NotGathered => command.and(systemctl("try-reload-or-restart")),
-    };
     match reason {
         Reason::NotRestarted { .. } => Remedy::by_command(
             "Restart sshd, as root on the instance; open sessions stay",
@@ -153,12 +158,13 @@ pub fn remedy(facts: &OsFacts, reason: &Reason, verify: &str) -> Remedy {
         ),
         Reason::Outvoted { by, .. } => {
             let text = "Take the other value out, as root on the instance";
-            match by.as_slice() {
-                [line] if keys_command::is_plain(line.file.raw()) => {
-                    let sed = Command::new("sed").args(["-i.bak".to_owned(), format!("{}s/^/#/", line.line)]);
-                    Remedy::by_command(text, &then_reload(sed.arg(line.file.raw())), verify)
-                }
-                _ => Remedy::by_hand(
+            let places: Vec<ConfigPlace> =
+                by.iter().map(|line| ConfigPlace { file: line.file.clone(), line: line.line }).collect();
+            let places: Vec<&ConfigPlace> = places.iter().collect();
+            // Of lines that were not evaluated nobody knows which one counts.
+            match lines::comment(&places).filter(|_| by.len() == 1 || is_evaluated(facts)) {
+                Some(sed) => Remedy::by_command(text, &lines::then_reload(facts, sed), verify),
+                None => Remedy::by_hand(
                     format!("{text}: look for AuthorizedKeysCommand in `{CONFIG}` and what it includes"),
                     verify,
                 ),
@@ -180,7 +186,7 @@ pub fn remedy(facts: &OsFacts, reason: &Reason, verify: &str) -> Remedy {
                             format!("1i AuthorizedKeysCommand {program} %u %f"),
                         ])
                         .args(["-e", "1i AuthorizedKeysCommandUser ec2-instance-connect", CONFIG]);
-                    Remedy::by_command(text, &then_reload(sed), verify)
+                    Remedy::by_command(text, &lines::then_reload(facts, sed), verify)
                 }
                 None => Remedy::by_hand(text, verify),
             }
@@ -213,6 +219,22 @@ fn is_vendors(drop_in: &DropIn) -> bool {
 
 fn is_own_drop_in(drop_in: &DropIn) -> bool {
     drop_in.exec_start.known().is_some_and(|lines| lines.iter().any(|line| keys_command::mentions(line.raw())))
+}
+
+fn is_evaluated(facts: &OsFacts) -> bool {
+    lines::of(facts, "authorizedkeyscommand").next().is_some()
+}
+
+fn is_own_setting(setting: &ConfigSetting) -> bool {
+    setting.values.first().is_some_and(|value| matches!(keys_command::read(value.raw()), Wired::Own { .. }))
+}
+
+/// `None` for what stands on the command line.
+fn line_of(setting: &ConfigSetting) -> Option<ConfiguredLine> {
+    let place = setting.at.as_ref()?;
+    let value = setting.values.first().map(Untrusted::raw).unwrap_or_default();
+    let text = format!("AuthorizedKeysCommand {value}").into();
+    Some(ConfiguredLine { file: place.file.clone(), line: place.line, text })
 }
 
 fn is_own(line: &ConfiguredLine) -> bool {

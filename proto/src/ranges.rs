@@ -51,6 +51,11 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("us-west-2", "18.237.140.160/29", "2600:1f13:a0d:a700::/56"),
 ];
 
+/// Every published range.
+pub fn all() -> impl Iterator<Item = IpNet> {
+    TABLE.iter().flat_map(|(region, ..)| of(region)).flatten()
+}
+
 /// The published range of `region` in both families, or `None` where none was published.
 pub fn of(region: &str) -> Option<[IpNet; 2]> {
     let (_, v4, v6) = TABLE.iter().find(|(name, ..)| *name == region)?;
@@ -70,7 +75,7 @@ mod tests {
             assert!((v4, v6) == (v4.trunc(), v6.trunc()), "{region}: host bits are set");
             assert!(TABLE.iter().skip(index + 1).all(|(other, ..)| other != region), "{region}");
         }
-        assert_eq!(TABLE.len(), 37);
+        assert_eq!((TABLE.len(), all().count()), (37, 74));
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod fuzz;
 mod gather;
 mod human;
 mod log;
+mod network;
 mod pam;
 mod probe;
 mod recorded;

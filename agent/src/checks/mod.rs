@@ -8,6 +8,7 @@ use eic_doctor_proto::{About, Attempt, Check, Entry, Why};
 use crate::facts::OsFacts;
 
 pub mod account;
+mod arrival;
 pub mod firewall;
 pub mod host;
 pub mod imds;
@@ -15,8 +16,10 @@ mod keys_command;
 pub mod log;
 pub mod network;
 pub mod package;
+mod packet_filter;
 mod platform;
 pub mod security;
+mod source;
 pub mod sshd;
 pub mod trust;
 pub mod version;

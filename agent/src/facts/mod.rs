@@ -20,11 +20,16 @@ use eic_doctor_proto::Fact;
 use serde::{Deserialize, Serialize};
 
 pub use account::{Account, AccountFacts, Group, Logins, PasswordField, Shadow};
-pub use firewall::FirewallFacts;
+pub use firewall::{
+    AccessLine, AccessList, AddressSet, Base, Chain, Field, FirewallFacts, Hook, HostsAccessFacts, Rule, Ruleset,
+    TableFamily, Target, Test, Value,
+};
 pub use imds::{ImdsAnswer, ImdsFacts, ImdsView};
 pub use keys_user::{Access, Anchor, DevLog, KeysUserFacts, Namespace, SharedMemory, Tool, TrustStore};
 pub use log::{LogFacts, LogLine, RecentLog};
-pub use network::NetworkFacts;
+pub use network::{
+    AddressFamily, LinkLocalAllowance, NetworkFacts, OwnAddress, Route, RouteKind, RoutingRule, RuleAction,
+};
 pub use package::{FileState, FileType, KeysCommandFacts, Package, PackageFacts, PackageManager, real_path};
 pub use pam::{NumberedLine, PamFacts, PamFile, PamRule};
 pub use resources::{FileSystem, Load, Memory, ResourcesFacts, Space, TasksLimit};

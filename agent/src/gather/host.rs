@@ -89,7 +89,9 @@ pub trait Host: Sync {
 /// A table that only netlink(7) tells, and no file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NetlinkTable {
-    /// The instance's own IPv4 addresses.
+    /// Numbers and names of the interfaces.
+    Interfaces,
+    /// The instance's own addresses, of both families.
     Addresses,
     /// Routing rules of both families.
     Rules,

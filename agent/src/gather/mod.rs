@@ -6,6 +6,7 @@
 mod account;
 mod firewall;
 mod host;
+mod hosts_access;
 mod listen;
 mod log;
 mod network;
@@ -95,7 +96,7 @@ pub fn gather(host: &dyn Host, attempt: &Attempt) -> OsFacts {
             sshd,
             trust,
             security: security::gather_security(host),
-            firewall: firewall::gather_firewall(host),
+            firewall: firewall::gather_firewall(host, attempt),
             network: network::gather_network(host),
             resources,
             log,

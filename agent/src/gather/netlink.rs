@@ -30,6 +30,7 @@ const NLMSG_DONE: u16 = 3;
 const NLM_F_REQUEST: u16 = 1;
 const NLM_F_DUMP: u16 = 0x300;
 const NLM_F_DUMP_INTR: u16 = 0x10;
+const RTM_GETLINK: u16 = 18;
 const RTM_GETADDR: u16 = 22;
 const RTM_GETROUTE: u16 = 26;
 const RTM_GETRULE: u16 = 34;
@@ -39,7 +40,8 @@ const HEADER: usize = 16;
 pub(super) fn table(table: NetlinkTable) -> Fact<Vec<u8>> {
     // The family, then what else the request's own header has.
     let (protocol, kind, families, header): (_, _, &[u8], usize) = match table {
-        NetlinkTable::Addresses => (NETLINK_ROUTE, RTM_GETADDR, &[AF_INET], 8),
+        NetlinkTable::Interfaces => (NETLINK_ROUTE, RTM_GETLINK, &[AF_UNSPEC], 16),
+        NetlinkTable::Addresses => (NETLINK_ROUTE, RTM_GETADDR, &[AF_INET, AF_INET6], 8),
         NetlinkTable::Rules => (NETLINK_ROUTE, RTM_GETRULE, &[AF_INET, AF_INET6], 12),
         NetlinkTable::Routes => (NETLINK_ROUTE, RTM_GETROUTE, &[AF_INET, AF_INET6], 12),
         NetlinkTable::PacketFilterChains => (NETLINK_NETFILTER, NFT_MSG_GETCHAIN, &[AF_UNSPEC], 4),

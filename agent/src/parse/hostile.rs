@@ -1,6 +1,7 @@
 //! Every parser against bytes that nobody would write: no panic, and bounded leftovers.
 
 use super::*;
+use crate::facts::{AddressFamily, TableFamily};
 
 /// A small generator with a fixed seed, so that a failure repeats (xorshift64*, Vigna 2016).
 struct Generator(u64);
@@ -100,6 +101,17 @@ impl Generator {
             "MemTotal:",
             "oom_kill ",
             "0::/",
+            "-A INPUT ",
+            ":f2b-sshd - [0:0]",
+            " --dport ",
+            " -m ",
+            " ! ",
+            "{\"nftables\": [",
+            "{\"chain\": {\"family\": \"ip\", ",
+            "\"match\"",
+            "10.0.0.0/8",
+            "default via ",
+            "\x10\x00\x00\x00",
             "-1",
         ];
         let mut bytes = Vec::new();
@@ -118,6 +130,7 @@ impl Generator {
 #[test]
 fn no_parser_panics_on_any_bytes() {
     let mut generator = Generator(0x1C0_FFEE);
+    let names = std::collections::HashMap::new();
     for _ in 0..20_000 {
         let bytes = generator.bytes();
         let shown = String::from_utf8_lossy(&bytes);
@@ -142,11 +155,26 @@ fn no_parser_panics_on_any_bytes() {
             parse_crypto_policy(&bytes).not_understood,
             parse_dpkg_status(&bytes).not_understood,
             parse_group(&bytes).not_understood,
+            parse_access_list(&bytes).not_understood,
+            parse_ethtool_statistics(&bytes).not_understood,
             parse_fib_trie(&bytes).not_understood,
+            parse_hosts_access(&bytes).not_understood,
             parse_if_inet6(&bytes).not_understood,
             parse_http_date(&bytes).not_understood,
             parse_mount_points(&bytes).not_understood,
+            parse_ip_address(&bytes).not_understood,
+            parse_ip_route(&bytes, AddressFamily::Ipv4).not_understood,
+            parse_ip_rule(&bytes, AddressFamily::Ipv6).not_understood,
+            parse_ipset_save(&bytes).not_understood,
+            parse_iptables_save(&bytes, TableFamily::Ip, "iptables").not_understood,
             parse_net_tcp(&bytes).not_understood,
+            parse_netlink_addresses(&bytes, &names).not_understood,
+            parse_netlink_chains(&bytes).not_understood,
+            parse_netlink_interfaces(&bytes).not_understood,
+            parse_netlink_routes(&bytes, &names).not_understood,
+            parse_netlink_rules(&bytes).not_understood,
+            parse_nft(&bytes, false).not_understood,
+            parse_nft(&[b"{\"nftables\": [", bytes.as_slice(), b"]}"].concat(), true).not_understood,
             parse_loadavg(&bytes).not_understood,
             parse_meminfo(&bytes).not_understood,
             parse_ocsp(&bytes).not_understood,

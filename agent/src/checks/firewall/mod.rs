@@ -4,4 +4,8 @@ use eic_doctor_proto::Check;
 
 use crate::facts::OsFacts;
 
-pub const ALL: &[&Check<OsFacts>] = &[];
+pub mod bans;
+pub mod hosts_access;
+pub mod packets;
+
+pub const ALL: &[&Check<OsFacts>] = &[&bans::CHECK, &hosts_access::CHECK, &packets::CHECK];

@@ -1,0 +1,488 @@
+use std::net::IpAddr;
+
+use eic_doctor_proto::{Attempt, Command, Evidence, Finding, Remedy, Verdict, check};
+use ipnet::IpNet;
+
+use crate::checks::arrival;
+use crate::checks::packet_filter::Tri;
+use crate::checks::source::{self, Source, Span, shown, words};
+use crate::facts::{AddressFamily, OsFacts, OwnAddress, Route, RouteKind, RoutingRule, RuleAction};
+
+check! {
+    /// sshd's replies leave by the interface whose address is dialled.
+    ///
+    /// ## Why it matters
+    /// With several network interfaces Linux sends everything by the one default route, whatever address it answers from. A reply
+    /// from the second interface's address that leaves by the first is dropped by AWS, whose interfaces send from their own addresses
+    /// alone (source/destination check): the client waits until `Connection timed out`. The same happens when a VPN client, a
+    /// container bridge (`docker0` has 172.17.0.0/16) or a leftover route leads to the client's address, when an `unreachable` route
+    /// was put there as a ban, or when the default route is gone. Amazon Linux sets up a routing table for each interface;
+    /// others need `netplan` or scripts for it.
+    ///
+    /// ## How to look by hand
+    /// On the instance: `ip route get CLIENT from OWN-ADDRESS` names the interface that a reply takes; it must be the one that
+    /// has the address (`ip -br addr`). The rules and tables behind it: `ip rule`, `ip route show table all`. That packets
+    /// arrive at all: `tcpdump -nn -i any port 22`.
+    ///
+    /// ## How to mend
+    /// Give the address a table of its own: a default route by its own interface and subnet's router, and a rule `from` the
+    /// address that looks there first. Keep it in `netplan`, NetworkManager or `amazon-ec2-net-utils`, or the next boot loses
+    /// it. Or dial an address of the first interface.
+    ///
+    /// ## References
+    /// - ip-rule(8), ip-route(8)
+    /// - EC2 User Guide: "Multiple IP addresses for your EC2 instances", "Configure your network interface … secondary"
+    /// - VPC User Guide: "Subnet sizing", about the router's address
+    pub static CHECK: OsFacts = {
+        id: "os.network.return-route",
+        title: "replies leave by the interface that is dialled",
+        needs: [],
+        judge: judge,
+    }
+}
+
+const AT: &str = "ip rule, ip route show table all";
+
+fn judge(facts: &OsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
+    facts.network.addresses.need("the instance's own addresses")?;
+    let rules = facts.network.rules.need("the routing rules")?;
+    let routes = facts.network.routes.need("the routes")?;
+    let source = source::of(facts, attempt);
+    let way = Way { rules, routes, port: attempt.port };
+    let arrival = arrival::of(facts, attempt);
+    let candidates = candidates(arrival.addresses, &way, attempt.address.is_none());
+    if candidates.is_empty() {
+        let family = if source.is_ipv4 { "IPv4" } else { "IPv6" };
+        return Err(Verdict::unknown(format!("the instance has no {family} address that could have been dialled")));
+    }
+    let mut judged = Vec::new();
+    for own in candidates {
+        judged.push((own, way.judge(own, &source)?));
+    }
+    let bad: Vec<&(&OwnAddress, Vec<(Span, Reply<'_>)>)> =
+        judged.iter().filter(|(_, replies)| !replies.is_empty()).collect();
+    let Some((own, replies)) = bad.first() else {
+        let mut verdict =
+            Verdict::ok(format!("replies to {} leave by the interface that has the address", source.words), AT);
+        for (own, _) in judged.iter().take(4) {
+            verdict = verdict.seen(format!("{} on {}", own.address.addr(), own.interface), "ip addr");
+        }
+        return Ok(verdict);
+    };
+    let spans: Vec<Span> = replies.iter().map(|(span, _)| *span).collect();
+    let Some((_, reply)) = replies.first() else { return Err(Verdict::unknown("no reply was followed")) };
+    if bad.len() < judged.len() {
+        let why = format!(
+            "{}; which of the instance's addresses the dialled one stands for is not told",
+            reply.words(own, &source.words)
+        );
+        return Err(Verdict::unknown(why));
+    }
+    let is_whole = way.is_whole(&source, &spans);
+    let to = if is_whole { source.words.clone() } else { format!("a part of {}: {}", source.words, words(&spans)) };
+    let mut finding = Finding::new(reply.words(own, &to), remedy(own, reply, &way, &source));
+    for (own, replies) in bad.iter().take(4) {
+        for (span, reply) in replies.iter().take(2) {
+            finding.evidence.push(Evidence::new(reply.words(own, &span.words()), AT));
+        }
+    }
+    Ok(if is_whole { Verdict::fail(finding) } else { Verdict::warn(finding) })
+}
+
+/// Where no address is named, the first interface is dialled, which has the best default route.
+fn candidates<'a>(all: Vec<&'a OwnAddress>, way: &Way<'_>, is_first: bool) -> Vec<&'a OwnAddress> {
+    let Some(family) = all.first().map(|own| own.address.addr().is_ipv4()) else { return all };
+    let defaults = way.routes.iter().filter(|route| {
+        route.kind == RouteKind::Unicast
+            && route.destination.prefix_len() == 0
+            && route.destination.addr().is_ipv4() == family
+    });
+    let of_main = defaults.filter(|route| route.table == MAIN_TABLE).min_by_key(|route| route.metric);
+    let first: Vec<&OwnAddress> = all
+        .iter()
+        .copied()
+        .filter(|own| of_main.is_some_and(|route| route.interfaces.contains(&own.interface)))
+        .collect();
+    if is_first && !first.is_empty() { first } else { all }
+}
+
+const MAIN_TABLE: u32 = 254;
+/// Stands for a source that nobody named: an address that nobody has (RFC 5737, RFC 3849), so that no route to a real net is for it.
+const NOBODY: [&str; 2] = ["203.0.113.1", "2001:db8::1"];
+/// More rules than are asked for one reply: `goto` could go in circles.
+const STEPS: usize = 1_024;
+
+struct Way<'a> {
+    rules: &'a [RoutingRule],
+    routes: &'a [Route],
+    port: u16,
+}
+
+/// What is wrong with a reply's way.
+#[derive(Clone, Debug)]
+enum Reply<'a> {
+    LeavesBy(&'a Route),
+    Refused(Option<&'a Route>),
+    NoRoute,
+}
+
+impl Reply<'_> {
+    fn words(&self, own: &OwnAddress, to: &str) -> String {
+        let from = format!("replies from {} ({}) to {to}", own.address.addr(), own.interface);
+        match self {
+            Self::LeavesBy(route) => {
+                let names: Vec<String> = route.interfaces.iter().map(ToString::to_string).collect();
+                format!("{from} leave by {}, by the route {}", names.join(" and "), route_words(route))
+            }
+            Self::Refused(Some(route)) => format!("{from} are refused by the route {}", route_words(route)),
+            Self::Refused(None) => format!("{from} are refused by a routing rule"),
+            Self::NoRoute => format!("{from} have no route: there is no default route that they could take"),
+        }
+    }
+}
+
+fn route_words(route: &Route) -> String {
+    let destination =
+        if route.destination.prefix_len() == 0 { "default".to_owned() } else { shown(&route.destination) };
+    let table = if route.table == MAIN_TABLE { String::new() } else { format!(" of table {}", route.table) };
+    format!("`{destination}`{table}")
+}
+
+impl<'a> Way<'a> {
+    /// The portions of the source to which replies do not leave as they should.
+    fn judge(&self, own: &OwnAddress, source: &Source) -> Result<Vec<(Span, Reply<'a>)>, Verdict> {
+        let mut bad = Vec::new();
+        for portion in self.portions(source)? {
+            match self.reply(own, &portion) {
+                Ok(None) => {}
+                Ok(Some(reply)) => bad.push((portion, reply)),
+                Err(what) => {
+                    let why = format!("whether replies to {} leave by {} hangs on {what}", source.words, own.interface);
+                    return Err(Verdict::unknown(why));
+                }
+            }
+        }
+        Ok(bad)
+    }
+
+    fn portions(&self, source: &Source) -> Result<Vec<Span>, Verdict> {
+        if !source.is_known() {
+            let nobody = NOBODY.iter().filter_map(|address| address.parse::<IpAddr>().ok());
+            return Ok(nobody.filter(|address| address.is_ipv4() == source.is_ipv4).map(Span::of_address).collect());
+        }
+        let nets = self
+            .routes
+            .iter()
+            .map(|route| &route.destination)
+            .chain(self.rules.iter().filter_map(|rule| rule.to.as_ref()));
+        let many = "the routes tell more sources apart than are followed";
+        source.portions(nets.map(Span::of_net)).ok_or_else(|| Verdict::unknown(many))
+    }
+
+    fn is_whole(&self, source: &Source, spans: &[Span]) -> bool {
+        self.portions(source).is_ok_and(|portions| portions.len() == spans.len())
+    }
+
+    /// What is wrong with a reply from this address, nothing, or what it hangs on.
+    fn reply(&self, own: &OwnAddress, to: &Span) -> Result<Option<Reply<'a>>, String> {
+        let family = if own.address.addr().is_ipv4() { AddressFamily::Ipv4 } else { AddressFamily::Ipv6 };
+        let rules: Vec<&RoutingRule> = self.rules.iter().filter(|rule| rule.family == family).collect();
+        let mut possible: Vec<Option<Reply<'a>>> = Vec::new();
+        let mut doubt = None;
+        let (mut index, mut steps) = (0, 0);
+        while let Some(rule) = rules.get(index) {
+            index += 1;
+            steps += 1;
+            if steps > STEPS {
+                return Err("routing rules that go in circles".to_owned());
+            }
+            let matches = self.matches(rule, own, to);
+            if matches == Tri::No {
+                continue;
+            }
+            let end = match rule.action {
+                RuleAction::Nop => continue,
+                RuleAction::Goto(priority) => {
+                    if matches == Tri::Maybe {
+                        return Err(format!("the routing rule of priority {}", rule.priority));
+                    }
+                    index = rules.iter().position(|rule| rule.priority >= priority).unwrap_or(rules.len());
+                    continue;
+                }
+                RuleAction::Refuse => Some(Some(Reply::Refused(None))),
+                RuleAction::Lookup(table) => self.lookup(table, rule.suppress_prefix_length, own, to)?,
+            };
+            let Some(end) = end else { continue };
+            possible.push(end);
+            if matches == Tri::Yes {
+                return decided(possible, doubt);
+            }
+            doubt.get_or_insert_with(|| format!("the routing rule of priority {}", rule.priority));
+        }
+        possible.push(Some(Reply::NoRoute));
+        decided(possible, doubt)
+    }
+
+    /// The most specific route of a table and, of several, the one of the lowest metric; `None`: the next rule is asked.
+    fn lookup(
+        &self,
+        table: u32,
+        suppressed: Option<u32>,
+        own: &OwnAddress,
+        to: &Span,
+    ) -> Result<Option<Option<Reply<'a>>>, String> {
+        let leads_there = |route: &&&Route| route.table == table && Span::of_net(&route.destination).contains(to);
+        let rank = |route: &&Route| (std::cmp::Reverse(route.destination.prefix_len()), route.metric);
+        let Some(best) = self.routes.iter().filter(|route| leads_there(&route)).min_by_key(rank) else {
+            return Ok(None);
+        };
+        if suppressed.is_some_and(|length| u32::from(best.destination.prefix_len()) <= length) {
+            return Ok(None);
+        }
+        match best.kind {
+            RouteKind::Throw => return Ok(None),
+            RouteKind::Refuse => return Ok(Some(Some(Reply::Refused(Some(best))))),
+            RouteKind::Unicast => {}
+        }
+        let equal = self.routes.iter().filter(|route| leads_there(&route) && rank(route) == rank(&best));
+        let mut others = equal.flat_map(|route| &route.interfaces).map(|interface| *interface == own.interface);
+        match (others.next(), others.next()) {
+            (Some(is_own), None) => Ok(Some((!is_own).then_some(Reply::LeavesBy(best)))),
+            (Some(first), Some(second)) if first == second && others.all(|other| other == first) => {
+                Ok(Some((!first).then_some(Reply::LeavesBy(best))))
+            }
+            _ => Err(format!("which of the next hops of the route {} is taken", route_words(best))),
+        }
+    }
+
+    fn matches(&self, rule: &RoutingRule, own: &OwnAddress, to: &Span) -> Tri {
+        let mut all = Tri::Yes;
+        let mut and = |holds: Tri| all = all.and(holds);
+        let of = |holds: bool| if holds { Tri::Yes } else { Tri::No };
+        let inside = |net: &IpNet, span: &Span| {
+            let net = Span::of_net(net);
+            match (net.contains(span), net.overlaps(span)) {
+                (true, _) => Tri::Yes,
+                (false, false) => Tri::No,
+                (false, true) => Tri::Maybe,
+            }
+        };
+        if let Some(from) = &rule.from {
+            and(inside(from, &Span::of_address(own.address.addr())));
+        }
+        if let Some(net) = &rule.to {
+            and(inside(net, to));
+        }
+        if let Some(interface) = &rule.input_interface {
+            // What this host sends itself comes from `lo`.
+            and(of(interface.raw() == "lo"));
+        }
+        if rule.output_interface.is_some() {
+            // sshd's sockets are bound to no interface.
+            and(Tri::No);
+        }
+        if let Some((mark, mask)) = rule.mark {
+            // A mark is zero until a packet filter sets one.
+            and(of(mark & mask == 0));
+        }
+        if let Some((first, last)) = rule.users {
+            and(of((first..=last).contains(&0)));
+        }
+        if let Some(protocol) = rule.protocol {
+            and(of(protocol == 6));
+        }
+        if let Some((first, last)) = rule.source_ports {
+            and(of((first..=last).contains(&self.port)));
+        }
+        if let Some((first, last)) = rule.destination_ports {
+            and(if last < 1_024 {
+                Tri::No
+            } else if first <= 1_024 && last >= 65_534 {
+                Tri::Yes
+            } else {
+                Tri::Maybe
+            });
+        }
+        if rule.not_understood.is_some() {
+            and(Tri::Maybe);
+        }
+        if rule.is_not { all.not() } else { all }
+    }
+}
+
+/// All possible ends are alike, or nobody knows.
+fn decided<'a>(possible: Vec<Option<Reply<'a>>>, doubt: Option<String>) -> Result<Option<Reply<'a>>, String> {
+    let is_bad: Vec<bool> = possible.iter().map(Option::is_some).collect();
+    if is_bad.contains(&true) && is_bad.contains(&false) {
+        return Err(doubt.unwrap_or_else(|| "its routing rules".to_owned()));
+    }
+    Ok(possible.into_iter().last().flatten())
+}
+
+/// A table that nobody uses by chance, and a priority before everybody's.
+const OWN_TABLE: &str = "22022";
+const OWN_PRIORITY: &str = "22";
+
+fn remedy(own: &OwnAddress, reply: &Reply<'_>, way: &Way<'_>, source: &Source) -> Remedy {
+    let address = own.address.addr();
+    let verify = match source.nets.first() {
+        Some(net) => Command::new("ip")
+            .args(["route", "get"])
+            .arg(net.addr().to_string())
+            .args(["from", &address.to_string()])
+            .to_string(),
+        None => "ip rule; ip route show table all".to_owned(),
+    };
+    let ip = || if address.is_ipv4() { Command::new("ip") } else { Command::new("ip").arg("-6") };
+    if let Reply::Refused(Some(route)) = reply {
+        let command =
+            ip().args(["route", "del"]).arg(shown(&route.destination)).args(["table", &route.table.to_string()]);
+        return Remedy::by_command(
+            "Delete the route, as root on the instance, and let nothing set it again",
+            &command,
+            verify,
+        );
+    }
+    let keep = "keep it in the network's configuration (netplan, NetworkManager, `amazon-ec2-net-utils`) too";
+    let text = format!("Let replies from this address leave by its own interface, as root on the instance; {keep}");
+    let Some((interface, router)) = plain(own.interface.raw()).zip(router(own, way)) else {
+        return Remedy::by_hand(text, verify);
+    };
+    let hop = |command: Command| command.args(["via", &router.to_string(), "dev", interface]);
+    if matches!(reply, Reply::NoRoute) {
+        let text = format!("Set the default route again, as root on the instance; {keep}");
+        return Remedy::by_command(text, &hop(ip().args(["route", "add", "default"])), verify);
+    }
+    let command = hop(ip().args(["route", "replace", "default"])).args(["table", OWN_TABLE]).and(ip().args([
+        "rule",
+        "add",
+        "from",
+        &address.to_string(),
+        "lookup",
+        OWN_TABLE,
+        "priority",
+        OWN_PRIORITY,
+    ]));
+    Remedy::by_command(text, &command, verify)
+}
+
+/// The next hop that the interface already uses, else the VPC's router, which has the first address of each IPv4 subnet.
+fn router(own: &OwnAddress, way: &Way<'_>) -> Option<IpAddr> {
+    let is_its = |route: &&Route| {
+        route.interfaces.as_slice() == std::slice::from_ref(&own.interface)
+            && route.destination.addr().is_ipv4() == own.address.addr().is_ipv4()
+    };
+    if let Some(gateway) = way.routes.iter().filter(is_its).find_map(|route| route.gateway) {
+        return Some(gateway);
+    }
+    match own.address {
+        IpNet::V4(net) if net.prefix_len() <= 28 => net.hosts().next().map(IpAddr::from),
+        _ => None,
+    }
+}
+
+/// The name of an interface that may stand in a command.
+fn plain(name: &str) -> Option<&str> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+    (name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.len() < 16 && name.chars().all(is_plain))
+        .then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use eic_doctor_proto::{Fact, Verdict};
+
+    use super::judge;
+    use crate::checks::healthy::{self, World};
+    use crate::facts::AddressFamily::Ipv4;
+    use crate::parse::{parse_ip_address, parse_ip_route, parse_ip_rule};
+
+    const RULES: &str = "0:\tfrom all lookup local\n32766:\tfrom all lookup main\n32767:\tfrom all lookup default\n";
+    const TWO: &str = "2: eth0    inet 10.0.1.5/24 scope global eth0\n3: eth1    inet 10.0.2.9/24 scope global eth1\n";
+    const ROUTES: &str = "default via 10.0.1.1 dev eth0 proto dhcp metric 512\n10.0.1.0/24 dev eth0 proto kernel scope link\n\
+        10.0.2.0/24 dev eth1 proto kernel scope link src 10.0.2.9\n";
+
+    fn world(addresses: &str, rules: &str, routes: &str) -> World {
+        let mut world = healthy::al2023();
+        let network = &mut world.facts.network;
+        network.addresses = Fact::Known(parse_ip_address(addresses.as_bytes()).value);
+        network.rules = Fact::Known(parse_ip_rule(rules.as_bytes(), Ipv4).value);
+        network.routes = Fact::Known(parse_ip_route(routes.as_bytes(), Ipv4).value);
+        world
+    }
+
+    fn dialled(mut world: World, address: &str) -> Verdict {
+        world.attempt.address = Some(address.parse().unwrap());
+        judge(&world.facts, &world.attempt).unwrap_or_else(|verdict| verdict)
+    }
+
+    #[test]
+    fn the_second_interface_without_a_table_of_its_own_fails_and_the_first_does_not() {
+        let Verdict::Fail(finding) = dialled(world(TWO, RULES, ROUTES), "10.0.2.9") else { panic!("no failure") };
+        assert_eq!(finding.why, "replies from 10.0.2.9 (eth1) to 203.0.113.7 leave by eth0, by the route `default`");
+        let command = "ip route replace default via 10.0.2.1 dev eth1 table 22022 && ip rule add from 10.0.2.9 lookup 22022 priority 22";
+        assert_eq!(finding.remedy.command.as_deref(), Some(command));
+        assert!(matches!(dialled(world(TWO, RULES, ROUTES), "10.0.1.5"), Verdict::Ok { .. }));
+        // Not named, the first is meant; a public address may be of either.
+        let unnamed = world(TWO, RULES, ROUTES);
+        assert!(matches!(judge(&unnamed.facts, &unnamed.attempt), Ok(Verdict::Ok { .. })));
+        assert!(matches!(dialled(world(TWO, RULES, ROUTES), "198.51.100.20"), Verdict::Unknown { .. }));
+    }
+
+    #[test]
+    fn a_rule_from_the_address_sends_the_reply_back_by_its_interface() {
+        let rules = format!("10001:\tfrom 10.0.2.9 lookup 10001 proto static\n{RULES}");
+        let routes = format!("default via 10.0.2.1 dev eth1 table 10001 proto static\n{ROUTES}");
+        assert!(matches!(dialled(world(TWO, &rules, &routes), "10.0.2.9"), Verdict::Ok { .. }));
+        assert!(matches!(dialled(world(TWO, &rules, &routes), "198.51.100.20"), Verdict::Ok { .. }));
+    }
+
+    #[test]
+    fn a_tunnel_that_takes_everything_takes_the_replies_too() {
+        let one = "2: ens5    inet 10.0.1.5/24 scope global ens5\n4: wg0    inet 10.8.0.2/32 scope global wg0\n";
+        // As `wg-quick` sets it up.
+        let rules = "0:\tfrom all lookup local\n32764:\tfrom all lookup main suppress_prefixlength 0\n\
+            32765:\tnot from all fwmark 0xca6c lookup 51820\n32766:\tfrom all lookup main\n";
+        let routes =
+            "default via 10.0.1.1 dev ens5\n10.0.1.0/24 dev ens5 scope link\ndefault dev wg0 table 51820 scope link\n";
+        let Verdict::Fail(finding) = dialled(world(one, rules, routes), "10.0.1.5") else { panic!("no failure") };
+        let why = "replies from 10.0.1.5 (ens5) to 203.0.113.7 leave by wg0, by the route `default` of table 51820";
+        assert_eq!(finding.why, why);
+    }
+
+    #[test]
+    fn a_route_to_the_clients_own_net_counts_for_that_client_alone() {
+        let one =
+            "2: ens5    inet 10.0.1.5/24 scope global ens5\n5: docker0    inet 172.17.0.1/16 scope global docker0\n";
+        let routes =
+            "default via 10.0.1.1 dev ens5\n10.0.1.0/24 dev ens5 scope link\n172.17.0.0/16 dev docker0 scope link\n";
+        assert!(matches!(dialled(world(one, RULES, routes), "10.0.1.5"), Verdict::Ok { .. }));
+        let from = |source: &str| {
+            let mut world = world(one, RULES, routes);
+            world.attempt.source = Some(source.parse().unwrap());
+            judge(&world.facts, &world.attempt).unwrap()
+        };
+        assert!(matches!(from("172.17.3.4/32"), Verdict::Fail(_)));
+        assert!(matches!(from("172.16.0.0/12"), Verdict::Warn(_)));
+    }
+
+    #[test]
+    fn no_default_route_and_a_route_that_refuses_each_have_their_remedy() {
+        let one = "2: eth0    inet 10.0.1.5/24 scope global eth0\n";
+        let link = "10.0.1.0/24 dev eth0 scope link\n";
+        let Verdict::Fail(finding) = dialled(world(one, RULES, link), "10.0.1.5") else { panic!("no failure") };
+        assert_eq!(finding.remedy.command.as_deref(), Some("ip route add default via 10.0.1.1 dev eth0"));
+        let banned = format!("default via 10.0.1.1 dev eth0\nunreachable 203.0.113.7\n{link}");
+        let Verdict::Fail(finding) = dialled(world(one, RULES, &banned), "10.0.1.5") else { panic!("no failure") };
+        assert_eq!(finding.remedy.command.as_deref(), Some("ip route del 203.0.113.7 table 254"));
+    }
+
+    #[test]
+    fn a_rule_that_is_not_understood_is_unknown_only_where_something_hangs_on_it() {
+        let rules = |table: &str| format!("5:\tfrom all l3mdev lookup {table}\n{RULES}");
+        let one = "2: eth0    inet 10.0.1.5/24 scope global eth0\n";
+        let routes = "default via 10.0.1.1 dev eth0\ndefault dev tun0 table 7\ndefault dev eth0 table 8\n";
+        assert!(matches!(dialled(world(one, &rules("7"), routes), "10.0.1.5"), Verdict::Unknown { .. }));
+        assert!(matches!(dialled(world(one, &rules("8"), routes), "10.0.1.5"), Verdict::Ok { .. }));
+    }
+}

@@ -84,6 +84,12 @@ pub fn unit(facts: &OsFacts) -> &'static str {
     }
 }
 
+/// Starts an sshd that failed to start: systemd gives up after some tries, and counts those until it is told to forget them.
+pub fn restart_failed(facts: &OsFacts) -> Command {
+    let systemctl = |verb: &str| Command::new("systemctl").args([verb, unit(facts)]);
+    systemctl("reset-failed").and(systemctl("restart"))
+}
+
 /// The package manager whose database was found, else the one that this operating system comes with.
 pub fn manager(facts: &OsFacts) -> Option<PackageManager> {
     facts.package.manager.known().copied().or_else(|| {

@@ -122,11 +122,10 @@ fn host_keys(facts: &OsFacts, refusal: &Refusal) -> Finding {
         true => "Make new host keys, as root on the instance; clients that know the old ones will ask",
         false => "Take the host keys from everybody but root, as root on the instance",
     };
-    let start = match facts.sshd.process {
-        Fact::Known(_) => "try-reload-or-restart",
-        Fact::Absent | Fact::Unreadable(_) | Fact::NotGathered => "restart",
-    };
-    let mend = mend.and(Command::new("systemctl").args([start, platform::unit(facts)]));
+    let mend = mend.and(match facts.sshd.process {
+        Fact::Known(_) => Command::new("systemctl").args(["try-reload-or-restart", platform::unit(facts)]),
+        Fact::Absent | Fact::Unreadable(_) | Fact::NotGathered => platform::restart_failed(facts),
+    });
     let why = "sshd hangs up at once: it has no host key that it can use";
     Finding::new(why, Remedy::by_command(text, &mend, VERIFY)).with(words(refusal))
 }
@@ -156,9 +155,7 @@ fn files(facts: &OsFacts, refusal: &Refusal) -> Finding {
 fn remedy(facts: &OsFacts, refusal: &Refusal, places: &[ConfigPlace]) -> Remedy {
     let systemctl = match facts.sshd.process {
         Fact::Known(_) => Command::new("systemctl").args(["try-reload-or-restart", platform::unit(facts)]),
-        Fact::Absent | Fact::Unreadable(_) | Fact::NotGathered => {
-            Command::new("systemctl").args(["restart", platform::unit(facts)])
-        }
+        Fact::Absent | Fact::Unreadable(_) | Fact::NotGathered => platform::restart_failed(facts),
     };
     let then = |command: Command| match facts.sshd.process {
         Fact::Known(_) => command.and(Command::new("sshd").arg("-t")).and(systemctl.clone()),

@@ -86,7 +86,9 @@ fn stopped(facts: &OsFacts, unit: &Unit, socket: Option<&SocketUnit>) -> Finding
                 format!(
                     "Mend what `sshd -t` and `journalctl -u {name} -n 50` name, then start sshd again, as root on the instance"
                 ),
-                &Command::new("systemctl").args(["restart", name]),
+                &Command::new("systemctl")
+                    .args(["reset-failed", name])
+                    .and(Command::new("systemctl").args(["restart", name])),
                 verify,
             ),
         ),
@@ -163,7 +165,10 @@ mod tests {
         assert_eq!(command(healthy::ubuntu_2204(), inactive).as_deref(), Some("systemctl start ssh.service"));
         assert_eq!(command(healthy::al2(), inactive).as_deref(), Some("systemctl start sshd.service"));
         let failed = |facts: &mut OsFacts| stop(facts, "loaded", "failed");
-        assert_eq!(command(healthy::al2(), failed).as_deref(), Some("systemctl restart sshd.service"));
+        assert_eq!(
+            command(healthy::al2(), failed).as_deref(),
+            Some("systemctl reset-failed sshd.service && systemctl restart sshd.service")
+        );
         let masked = |facts: &mut OsFacts| stop(facts, "masked", "inactive");
         assert_eq!(
             command(healthy::al2(), masked).as_deref(),

@@ -203,7 +203,7 @@ fn gather_changed(
 
 fn stale(files: &[Untrusted]) -> String {
     let files: Vec<&str> = files.iter().map(Untrusted::raw).collect();
-    format!("the running sshd read its files before {} changed, and nobody knows what they said then", files.join(", "))
+    format!("sshd has not read {} since the last change, and what it read before is not known", files.join(", "))
 }
 
 fn is_whole(evaluated: &Evaluated) -> bool {

@@ -19,8 +19,9 @@ pub fn parse_hosts_access(bytes: &[u8]) -> Parsed<Vec<AccessLine>> {
     let mut lines = (1..).zip(whole.lines());
     while let Some((number, first)) = lines.next() {
         let mut line = first.to_owned();
-        while let Some(begun) = line.strip_suffix('\\').map(str::to_owned) {
-            line = begun + lines.next().map_or("", |(_, more)| more);
+        while line.ends_with('\\') {
+            line.pop();
+            line.push_str(lines.next().map_or("", |(_, more)| more));
         }
         if line.trim().is_empty() || line.starts_with('#') {
             continue;

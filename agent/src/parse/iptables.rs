@@ -1,5 +1,7 @@
 //! The answer of `iptables-save` and `ip6tables-save` (iptables(8), iptables-extensions(8)), and of `ipset save` (ipset(8)).
 
+use std::collections::HashMap;
+
 use eic_doctor_proto::{Fact, Untrusted};
 
 use crate::facts::{AddressSet, Base, Chain, Field, Hook, Rule, Ruleset, TableFamily, Target, Test, Value};
@@ -9,6 +11,7 @@ use super::{CHARACTERS_KEPT, Parsed, packet_words, text, words};
 /// `program`: what changes these tables: `iptables`, `ip6tables-legacy`, ….
 pub fn parse_iptables_save(bytes: &[u8], family: TableFamily, program: &str) -> Parsed<Ruleset> {
     let mut parsed = Parsed::<Ruleset>::default();
+    let mut places = Places::new();
     let mut table = String::new();
     for line in text(bytes).lines().map(str::trim) {
         let understood = match line.chars().next() {
@@ -17,8 +20,8 @@ pub fn parse_iptables_save(bytes: &[u8], family: TableFamily, program: &str) -> 
                 table = line.trim_start_matches('*').to_owned();
                 Some(())
             }
-            Some(':') => add_chain(&mut parsed.value, family, program, &table, line),
-            Some('-') => add_rule(&mut parsed.value, family, &table, line),
+            Some(':') => add_chain(&mut parsed.value, &mut places, family, program, &table, line),
+            Some('-') => add_rule(&mut parsed.value, &places, &table, line),
             Some(_) => (line == "COMMIT").then_some(()),
         };
         if understood.is_none() {
@@ -28,8 +31,18 @@ pub fn parse_iptables_save(bytes: &[u8], family: TableFamily, program: &str) -> 
     parsed
 }
 
+/// Where a chain stands in the ruleset, by table and name.
+type Places = HashMap<(String, String), usize>;
+
 /// `:INPUT DROP [0:0]`
-fn add_chain(ruleset: &mut Ruleset, family: TableFamily, program: &str, table: &str, line: &str) -> Option<()> {
+fn add_chain(
+    ruleset: &mut Ruleset,
+    places: &mut Places,
+    family: TableFamily,
+    program: &str,
+    table: &str,
+    line: &str,
+) -> Option<()> {
     let mut fields = line.strip_prefix(':')?.split_whitespace();
     let (name, policy) = (fields.next()?, fields.next()?);
     let hook = match name {
@@ -52,31 +65,37 @@ fn add_chain(ruleset: &mut Ruleset, family: TableFamily, program: &str, table: &
     };
     let base =
         hook.map(|hook| Base { hook, priority, drops: policy == "DROP", is_nat: table == "nat", devices: Vec::new() });
+    places.insert((table.to_owned(), name.to_owned()), ruleset.chains.len());
     let (table, name, program) = (table.into(), name.into(), program.into());
     ruleset.chains.push(Chain { family, table, name, program, base, rules: Vec::new() });
     Some(())
 }
 
 /// `-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT`
-fn add_rule(ruleset: &mut Ruleset, family: TableFamily, table: &str, line: &str) -> Option<()> {
+fn add_rule(ruleset: &mut Ruleset, places: &Places, table: &str, line: &str) -> Option<()> {
     let mut words = words::split(line).into_iter();
     if words.next()? != "-A" {
         return None;
     }
     let name = words.next()?;
-    let is_ours =
-        |chain: &Chain| chain.family == family && chain.table.raw() == table && chain.name.raw() == name.as_str();
     // A chain that was passed over: its rules go with it.
-    let Some(index) = ruleset.chains.iter().rposition(is_ours) else { return Some(()) };
+    let Some(index) = places.get(&(table.to_owned(), name)).copied() else { return Some(()) };
     let rules: Vec<String> = words.collect();
-    let mut reading = Reading { words: &rules, at: 0, module: String::new(), rule: Rule::default(), target: None };
+    let has = |option: &str| rules.iter().any(|word| word == option);
+    let mut reading = Reading {
+        is_above: has("--hashlimit-above"),
+        is_inverted: has("--invert"),
+        words: &rules,
+        at: 0,
+        module: String::new(),
+        rule: Rule::default(),
+        target: None,
+    };
     reading.read();
     let Reading { mut rule, target, .. } = reading;
     if let Some((name, is_goto)) = target {
-        let is_chain = |chain: &Chain| {
-            chain.family == family && chain.table.raw() == table && chain.name.raw() == name && chain.base.is_none()
-        };
-        rule.target = match (ruleset.chains.iter().any(is_chain), is_goto) {
+        let found = places.get(&(table.to_owned(), name.clone())).and_then(|index| ruleset.chains.get(*index));
+        rule.target = match (found.is_some_and(|chain| chain.base.is_none()), is_goto) {
             (true, true) => Target::Goto(name.as_str().into()),
             (true, false) => Target::Jump(name.as_str().into()),
             (false, _) => built_in(&name, &rules, &mut rule),
@@ -118,6 +137,9 @@ fn built_in(name: &str, words: &[String], rule: &mut Rule) -> Target {
 struct Reading<'a> {
     words: &'a [String],
     at: usize,
+    /// `--hashlimit-above`, and `--invert` of rpfilter, stand behind what they turn.
+    is_above: bool,
+    is_inverted: bool,
     /// The last `-m`.
     module: String,
     rule: Rule,
@@ -165,13 +187,9 @@ impl Reading<'_> {
     /// A match that says something without any option.
     fn add_module(&mut self) {
         match self.module.as_str() {
-            "limit" | "hashlimit" if !self.words.iter().any(|word| word == "--hashlimit-above") => {
-                self.rule.tests.push(Test::Usually(true));
-            }
-            "hashlimit" => self.rule.tests.push(Test::Usually(false)),
-            "rpfilter" => {
-                self.rule.tests.push(Test::Usually(!self.words.iter().any(|word| word == "--invert")));
-            }
+            "limit" => self.rule.tests.push(Test::Usually(true)),
+            "hashlimit" => self.rule.tests.push(Test::Usually(!self.is_above)),
+            "rpfilter" => self.rule.tests.push(Test::Usually(!self.is_inverted)),
             _ => {}
         }
     }

@@ -38,12 +38,11 @@ pub fn parse_nft(bytes: &[u8], is_terse: bool) -> Parsed<Option<NftListing>> {
 #[derive(Default)]
 struct Builder {
     listing: NftListing,
-    /// Elements of verdict maps by family, table and name.
-    maps: HashMap<(TableFamilyKey, String, String), Vec<Json>>,
+    /// Where a chain stands, and the elements of verdict maps, by family, table and name.
+    chains: HashMap<(String, String, String), usize>,
+    maps: HashMap<(String, String, String), Vec<Json>>,
     leftovers: Parsed<()>,
 }
-
-type TableFamilyKey = String;
 
 /// `{"nftables": [OBJECT, …]}`, one object held at a time.
 struct Document(Builder);
@@ -144,6 +143,9 @@ impl Builder {
             is_nat: word(chain, "type") == Some("nat"),
             devices,
         });
+        let key =
+            (word(chain, "family")?.to_owned(), word(chain, "table")?.to_owned(), word(chain, "name")?.to_owned());
+        self.chains.insert(key, self.listing.ruleset.chains.len());
         self.listing.ruleset.chains.push(Chain {
             family,
             table: word(chain, "table")?.into(),
@@ -188,9 +190,9 @@ impl Builder {
         let family_word = word(rule, "family")?;
         let Some(family) = family(family_word) else { return Some(()) };
         let (table, name) = (word(rule, "table")?, word(rule, "chain")?);
-        let is_ours = |chain: &Chain| chain.family == family && chain.table.raw() == table && chain.name.raw() == name;
         // A chain that was passed over: its rules go with it.
-        let Some(index) = self.listing.ruleset.chains.iter().rposition(is_ours) else { return Some(()) };
+        let key = (family_word.to_owned(), table.to_owned(), name.to_owned());
+        let Some(index) = self.chains.get(&key).copied() else { return Some(()) };
         let statements = rule.get("expr").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
         let mut text = nft_words::shown(statements);
         if let Some(comment) = word(rule, "comment") {

@@ -1,3 +1,6 @@
+use eic_doctor_proto::Fact;
+
+use super::super::facts::ImdsView;
 use super::healthy;
 use super::{Fault, known};
 
@@ -29,8 +32,24 @@ pub const FAULTS: &[Fault] = &[
     Fault {
         name: "no default route",
         world: healthy::ubuntu_2204,
-        break_it: |facts, _| known(&mut facts.network.routes).retain(|route| route.destination.prefix_len() > 0),
-        changes: &["os.network.return-route fail"],
+        break_it: |facts, _| {
+            known(&mut facts.network.routes).retain(|route| route.destination.prefix_len() > 0);
+            for view in [&mut facts.imds.as_root, &mut facts.imds.as_keys_user] {
+                let (token, region) = (Fact::unreadable("network is unreachable"), view.region.clone());
+                *view = ImdsView { token, region, ..ImdsView::default() };
+            }
+        },
+        changes: &[
+            "os.imds.token unknown",
+            "os.imds.token-as-keys-user unknown",
+            "os.imds.instance-id unknown",
+            "os.imds.availability-zone unknown",
+            "os.imds.domain unknown",
+            "os.imds.time-budget unknown",
+            "os.host.identity unknown",
+            "os.trust.clock unknown",
+            "os.network.return-route fail",
+        ],
     },
     Fault {
         name: "packets to link-local services were dropped",

@@ -1,7 +1,8 @@
 //! The instance metadata service, asked as the keys command asks it.
 
-use eic_doctor_proto::{Check, Command, Fact, Finding, Remedy, Verdict};
+use eic_doctor_proto::{Attempt, Check, Command, Fact, Finding, Remedy, Verdict};
 
+use crate::checks::network::return_route;
 use crate::facts::{ImdsAnswer, ImdsView, OsFacts};
 
 mod availability_zone;
@@ -68,6 +69,18 @@ fn answer<'a>(fact: &'a Fact<ImdsAnswer>, asked: Asked<'_>) -> Result<&'a ImdsAn
         return Err(Verdict::fail(Finding::new(why, Silence::TimedOut.remedy(asked)).seen(seen, "169.254.169.254")));
     }
     Ok(answer)
+}
+
+/// An instance without any way out cannot ask IMDS either, and one finding is enough.
+fn unless_without_way_out(facts: &OsFacts, attempt: &Attempt, token: &Fact<ImdsAnswer>, verdict: Verdict) -> Verdict {
+    let Fact::Unreadable(why) = token else { return verdict };
+    let has_no_route = matches!(Silence::of(&why.reason), Some(Silence::NoRoute | Silence::RefusedOrNoRoute));
+    if has_no_route && return_route::is_without_way_out(facts, attempt) {
+        return Verdict::unknown(
+            "the instance has no default route (os.network.return-route), so IMDS was not reached",
+        );
+    }
+    verdict
 }
 
 fn seen(answer: &ImdsAnswer, asked: Asked<'_>) -> String {

@@ -1,6 +1,6 @@
 use eic_doctor_proto::{Attempt, Verdict, check};
 
-use super::{Asked, SLOW_MS, answer, is_bystander, ourselves, seen, slow};
+use super::{Asked, SLOW_MS, answer, is_bystander, ourselves, seen, slow, unless_without_way_out};
 use crate::facts::OsFacts;
 
 check! {
@@ -49,14 +49,15 @@ check! {
     }
 }
 
-fn judge(facts: &OsFacts, _attempt: &Attempt) -> Result<Verdict, Verdict> {
+fn judge(facts: &OsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
     let asked = Asked {
         request: "PUT /latest/api/token",
         who: &ourselves(facts),
         root_was_answered: false,
         is_bystander: is_bystander(facts),
     };
-    let token = answer(&facts.imds.as_root.token, asked)?;
+    let token = &facts.imds.as_root.token;
+    let token = answer(token, asked).map_err(|verdict| unless_without_way_out(facts, attempt, token, verdict))?;
     if token.latency_ms > SLOW_MS {
         return Ok(slow(token, asked));
     }

@@ -1,6 +1,6 @@
 use eic_doctor_proto::{Attempt, Verdict, check};
 
-use super::{Asked, SLOW_MS, answer, keys_user, seen, slow};
+use super::{Asked, SLOW_MS, answer, keys_user, seen, slow, unless_without_way_out};
 use crate::facts::{ImdsAnswer, OsFacts};
 
 check! {
@@ -41,7 +41,7 @@ check! {
     }
 }
 
-fn judge(facts: &OsFacts, _attempt: &Attempt) -> Result<Verdict, Verdict> {
+fn judge(facts: &OsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
     let who = keys_user(facts);
     let root = facts.imds.as_root.token.known();
     let asked = Asked {
@@ -50,7 +50,8 @@ fn judge(facts: &OsFacts, _attempt: &Attempt) -> Result<Verdict, Verdict> {
         root_was_answered: root.is_some_and(|token| token.status == 200),
         is_bystander: false,
     };
-    let token = answer(&facts.imds.as_keys_user.token, asked)?;
+    let token = &facts.imds.as_keys_user.token;
+    let token = answer(token, asked).map_err(|verdict| unless_without_way_out(facts, attempt, token, verdict))?;
     // Slow for root too is os.imds.token's finding, and one finding is enough.
     let is_slow = |token: &ImdsAnswer| token.latency_ms > SLOW_MS;
     if is_slow(token) && !root.is_some_and(is_slow) {

@@ -89,6 +89,19 @@ fn judge(facts: &OsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
     Ok(if is_whole { Verdict::fail(finding) } else { Verdict::warn(finding) })
 }
 
+/// No route at all leads to the source from any address that may be dialled.
+pub(in crate::checks) fn is_without_way_out(facts: &OsFacts, attempt: &Attempt) -> bool {
+    let (Some(rules), Some(routes)) = (facts.network.rules.known(), facts.network.routes.known()) else { return false };
+    let way = Way { rules, routes, port: attempt.port };
+    let source = source::of(facts, attempt);
+    let own = arrival::of(facts, attempt).addresses;
+    let is_lost = |own: &&OwnAddress| {
+        let replies = way.judge(own, &source).unwrap_or_default();
+        !replies.is_empty() && replies.iter().all(|(_, reply)| matches!(reply, Reply::NoRoute))
+    };
+    !own.is_empty() && own.iter().all(is_lost)
+}
+
 /// Where no address is named, the first interface is dialled, which has the best default route.
 fn candidates<'a>(all: Vec<&'a OwnAddress>, way: &Way<'_>, is_first: bool) -> Vec<&'a OwnAddress> {
     let Some(family) = all.first().map(|own| own.address.addr().is_ipv4()) else { return all };

@@ -75,7 +75,7 @@ fn judge_scripts(facts: &OsFacts) -> Result<Verdict, Verdict> {
     }
     let why: Vec<&str> = faults.iter().map(|fault| fault.words.as_str()).collect();
     let evidence = faults.iter().map(|fault| Evidence::new(&fault.words, at));
-    let finding = Finding::new(why.join("; "), mend(&faults, manager)).with(evidence);
+    let finding = Finding::new(why.join("; "), mend(facts, &faults, manager)).with(evidence);
     // Without `seq`, AWS's own packages do nothing worse than look at no OCSP response.
     let is_harmless = |fault: &Fault| {
         manager == PackageManager::Rpm && matches!(&fault.repair, Repair::Package(name) if name == "seq")
@@ -197,7 +197,7 @@ fn package(name: &str, manager: PackageManager) -> &'static str {
     }
 }
 
-fn mend(faults: &[Fault], manager: PackageManager) -> Remedy {
+fn mend(facts: &OsFacts, faults: &[Fault], manager: PackageManager) -> Remedy {
     let mut packages: Vec<&'static str> = Vec::new();
     let mut steps: Vec<Command> = Vec::new();
     for fault in faults {
@@ -230,8 +230,9 @@ fn mend(faults: &[Fault], manager: PackageManager) -> Remedy {
                 Command::new("apt-get").args(["install", "--reinstall", "-y"]).args(packages.iter().copied())
             }
             PackageManager::Rpm => {
-                let install = Command::new("dnf").args(["install", "-y"]).args(packages.iter().copied());
-                install.and(Command::new("dnf").args(["reinstall", "-y"]).args(packages.iter().copied()))
+                let program = if platform::is_amazon_linux_2(facts) { "yum" } else { "dnf" };
+                let install = Command::new(program).args(["install", "-y"]).args(packages.iter().copied());
+                install.and(Command::new(program).args(["reinstall", "-y"]).args(packages.iter().copied()))
             }
         });
     }
@@ -343,6 +344,7 @@ mod tests {
             command(healthy::al2023(), gone),
             "dnf install -y util-linux findutils && dnf reinstall -y util-linux findutils"
         );
+        assert!(command(healthy::al2(), gone).starts_with("yum install -y util-linux"));
         assert_eq!(command(healthy::al2023(), |facts| tool(facts, "curl").folders.clear()), "by hand");
         let passwd = |facts: &mut OsFacts| healthy::access(facts, PASSWD).read = Fact::Known(false);
         assert_eq!(command(healthy::ubuntu_2204(), passwd), "chmod a+r /etc/passwd");

@@ -52,7 +52,8 @@ impl Demand {
         let (mode, uid, gid) = (mode(file)?, uid(file)?, gid(file)?);
         let (needed, others, group, words) = match self {
             Self::Folder => (0o1, "o+x", "g+x", "cannot be entered"),
-            Self::Program { is_script: false } => (0o1, "o+x", "g+x", "cannot be run"),
+            // Mended to what the package gives it: who has put a script in the program's place needs `r` as well.
+            Self::Program { is_script: false } => (0o1, "o+rx", "g+rx", "cannot be run"),
             Self::Program { is_script: true } | Self::Script => (0o5, "o+rx", "g+rx", "cannot be read and run"),
         };
         let account = facts.account.keys_user.known();
@@ -60,7 +61,7 @@ impl Demand {
         let (allowed, change) = match account {
             Some(account) if account.uid == 0 => (self == Self::Folder || mode & 0o111 != 0, others),
             Some(account) if account.uid == uid => {
-                (mode >> 6 & needed == needed, if needed == 1 { "u+x" } else { "u+rx" })
+                (mode >> 6 & needed == needed, if self == Self::Folder { "u+x" } else { "u+rx" })
             }
             Some(account) if account.gid == gid => (mode >> 3 & needed == needed, group),
             _ => (mode & needed == needed, others),

@@ -68,6 +68,7 @@ fn files_made_by_the_real_aws_cli_are_taken_as_they_are() {
         vec!["ec2", "describe-route-tables"],
         vec!["ec2", "describe-internet-gateways"],
         vec!["ec2", "describe-managed-prefix-lists"],
+        vec!["ec2", "describe-vpc-block-public-access-options"],
         vec!["sts", "get-caller-identity"],
         vec![
             "iam",

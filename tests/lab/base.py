@@ -29,9 +29,25 @@ TOOLS = {
     "dpkg-deb": "dpkg",
 }
 
+# What a remedy may tell apt to install again: kept as the distribution's archive.
+KEPT = (
+    "curl", "openssl", "openssh-client", "openssh-server", "coreutils", "mawk", "grep", "sed", "findutils", "bsdutils",
+    "ca-certificates",
+)  # fmt: skip
+ARCHIVE = "/opt/lab-archive-deb"
+
 # Run in the finished tree. What is masked only costs boot time, or has no use without a console or a network.
-CUSTOMISE = """
+CUSTOMISE = f"""
 set -eu
+mkdir {ARCHIVE}
+cd {ARCHIVE}
+for name in {' '.join(KEPT)}; do
+    mv /var/cache/apt/archives/"$name"_*.deb "$name.deb"
+    dpkg-deb --field "$name.deb"
+    printf 'Filename: ./%s\\nSize: %s\\nSHA256: %s\\n\\n' \\
+        "$name.deb" "$(stat -c %s "$name.deb")" "$(sha256sum "$name.deb" | cut -d ' ' -f 1)"
+done >Packages
+cd /
 useradd --create-home --shell /bin/bash ec2-user
 systemctl --quiet mask console-getty.service getty@.service apt-daily.timer apt-daily-upgrade.timer \
     dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer systemd-networkd.service

@@ -4,24 +4,27 @@
 //! An owner-match firewall rule may let root through and the keys user not (`domain.md` §0.1, 4), an access list may let the keys user
 //! through where modes do not, and a unit's settings may show sshd another `/dev/shm`: so looking as root says nothing.
 
-use std::ffi::CString;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::time::Duration;
 
 use eic_doctor_proto::{Fact, OsUser};
 use nix::sched::{CloneFlags, setns};
-use nix::unistd::{Gid, Uid, initgroups, setresgid, setresuid};
+use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 use serde::{Deserialize, Serialize};
 
 use crate::facts::{ImdsView, KeysUserFacts, Namespace, Signer};
 
+use crate::parse::{self, GroupLine};
+
 use super::host::{KeysUserQuestion, KeysUserView};
-use super::{imds, keys_user, run};
+use super::{imds, keys_user, real, run};
 
 /// The hidden subcommand of `eic-doctor-agent` that prints one [`KeysUserView`] as JSON.
 pub const KEYS_USER_VIEW_COMMAND: &str = "keys-user-view";
 
+/// More than the keys user has in any package.
+const GROUPS: usize = 1024;
 /// The child looks at files and at `/dev/log` besides.
 const TIMEOUT: Duration = Duration::from_secs(imds::VIEW_TIMEOUT.as_secs() + 3);
 
@@ -84,10 +87,14 @@ fn join_namespaces(pid: u32) -> io::Result<Vec<Namespace>> {
     Ok(found.into_iter().map(|(_, namespace, _)| namespace).collect())
 }
 
-/// As sshd does it before it starts a keys command (OpenSSH, misc.c: `subprocess`).
+/// As sshd does it before it starts a keys command (OpenSSH, misc.c: `subprocess`), but for the groups that only a directory service knows:
+/// `initgroups(3)` of a static program would load the host's libraries for the name service into it.
 fn become_user(name: &str, uid: u32, gid: u32) -> io::Result<()> {
     let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
-    initgroups(&CString::new(name)?, gid)?;
+    let lines = real::read("/etc/group").map(|bytes| parse::parse_group(&bytes).value).unwrap_or_default();
+    let is_member = |line: &&GroupLine| line.members.iter().any(|member| member.raw() == name);
+    let groups = lines.iter().filter(is_member).take(GROUPS).map(|line| Gid::from_raw(line.gid));
+    setgroups(&[gid].into_iter().chain(groups).collect::<Vec<_>>())?;
     setresgid(gid, gid, gid)?;
     setresuid(uid, uid, uid)?;
     Ok(())

@@ -272,32 +272,30 @@ fn in_folder(known: &anchor::KnownAnchor, certificate: &Certificate) -> Anchor {
 }
 
 /// Looks through every link by hash for a certificate of this name: the hash itself is SHA-1 over a form of the name that only OpenSSL
-/// makes.
+/// makes. The certificates' own files, which OpenSSL never opens by themselves, say only why there is none.
 fn by_name(root: &[u8]) -> Fact<Anchor> {
     let entries = match fs::read_dir(trust::FOLDER) {
         Ok(entries) => entries,
         Err(error) => return Fact::unreadable(run::reason(&error)),
     };
-    let mut answer = Anchor::Missing;
-    for name in entries.take(anchor::FOLDER_LIMIT).filter_map(|entry| entry.ok()?.file_name().into_string().ok()) {
-        let is_by_hash = anchor::is_by_hash(&name);
-        if !is_by_hash && Path::new(&name).extension().is_none_or(|ending| ending != "pem") {
-            continue;
-        }
-        match certificates_of(&format!("{}/{name}", trust::FOLDER)) {
-            Ok(found) if found.iter().any(|found| found.subject == root) => {
-                if is_by_hash {
-                    return Fact::Known(Anchor::Found);
-                }
-                answer = Anchor::WithoutLink;
-            }
-            Err(error) if is_by_hash && error.kind() == io::ErrorKind::PermissionDenied => {
+    let names = entries.take(anchor::FOLDER_LIMIT).filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let (links, others): (Vec<String>, Vec<String>) = names.partition(|name| anchor::is_by_hash(name));
+    let has_it = |name: &String| {
+        certificates_of(&format!("{}/{name}", trust::FOLDER))
+            .map(|found| found.iter().any(|found| found.subject == root))
+    };
+    for name in &links {
+        match has_it(name) {
+            Ok(true) => return Fact::Known(Anchor::Found),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 return Fact::unreadable(format!("`{name}` cannot be read"));
             }
             _ => {}
         }
     }
-    Fact::Known(answer)
+    let mut files = others.iter().filter(|name| Path::new(name).extension().is_some_and(|ending| ending == "pem"));
+    let is_there = files.any(|name| has_it(name).unwrap_or(false));
+    Fact::Known(if is_there { Anchor::WithoutLink } else { Anchor::Missing })
 }
 
 fn certificates_bundle(root: Option<&[u8]>) -> Fact<TrustStore> {

@@ -252,15 +252,23 @@ impl Host for RealHost {
     }
 }
 
-/// `O_NONBLOCK`, so that a FIFO where a file should be does not hold us; then only a regular file is read.
+/// Only a regular file: to open something else may already change it. `O_NONBLOCK`, so that a FIFO which has just taken the file's place
+/// does not hold us.
 pub(super) fn open(path: &str) -> io::Result<fs::File> {
+    let other = || io::Error::other("not a regular file");
+    if !fs::metadata(path)?.is_file() {
+        return Err(other());
+    }
     let file = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(Path::new(path))?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("not a regular file")) }
+    if file.metadata()?.is_file() { Ok(file) } else { Err(other()) }
 }
 
 pub(super) fn read(path: &str) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    open(path)?.take(FILE_LIMIT + 1).read_to_end(&mut bytes)?;
+    let file = open(path)?;
+    // One byte of room more than there is, so that the end is seen without another read. Generated files say that they are empty.
+    let size = file.metadata()?.len().min(FILE_LIMIT) as usize;
+    let mut bytes = Vec::with_capacity((size + 1).max(PAGE));
+    file.take(FILE_LIMIT + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > FILE_LIMIT {
         return Err(io::Error::other(format!("larger than {FILE_LIMIT} bytes")));
     }
@@ -269,7 +277,7 @@ pub(super) fn read(path: &str) -> io::Result<Vec<u8>> {
 
 /// The first 256 bytes of a regular file.
 pub(super) fn read_beginning(path: &str) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(BEGINNING as usize);
     open(path)?.take(BEGINNING).read_to_end(&mut bytes)?;
     Ok(bytes)
 }

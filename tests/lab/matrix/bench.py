@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import debian
-from base import Base
+from base import ARCHIVE, Base
 from machine import Completed, Machine, MachineSpec
 from matrix.row import CLIENT, CLIENT_IPV6, Login, Row
 
@@ -28,6 +28,8 @@ PATIENCE = 10
 # What it warns of is true of the machine that the lab runs on: how busy it is.
 NOT_THE_ROWS = frozenset({"os.host.resources"})
 # A remedy for whoever connects.
+# What a row only looks like: the rules that they write are there, they themselves are not.
+NOT_INSTALLED = ("ufw ", "firewall-cmd ", "fail2ban-client ")
 DIAL = "aws ec2-instance-connect ssh "
 
 # Seconds within which sshd has started itself anew.
@@ -52,15 +54,16 @@ VERSION_ID="$1"
 VERSION_CODENAME=$2
 END
 """
-# Where apt finds the package, as an instance finds it in its distribution's archive.
-ARCHIVE = "/opt/lab-archive"
+# How a finding says that it is not about the key.
+AFTER_THE_KEY = ("accepted", "after the key")
+
+# The distribution's archive, with the package in it: FIELDS of its entry.
 SOURCES = f"""
 set -eu
-mkdir -p {ARCHIVE}
 cat >{ARCHIVE}/package.deb
+printf '%s\\n' "$1" >>{ARCHIVE}/Packages
 echo 'deb [trusted=yes] file:{ARCHIVE} ./' >/etc/apt/sources.list
 rm -f /etc/apt/sources.list.d/*
-printf '%s\\n' "$1" >{ARCHIVE}/Packages
 apt-get update --quiet --quiet
 """
 
@@ -214,8 +217,8 @@ class _Trial:
             because = f"; unknown: {', '.join(unknown)}" if unknown else ""
             self._complain(f"connectable: {self.outcome.connectable}, not {row.expected_connectable()}{because}")
         if row.login is Login.CLOSED:
-            named = [result["why"] for result in by_status.get("fail", {}).values() if "accepted" in result["why"]]
-            if not named:
+            whys = " ".join(result["why"] for result in by_status.get("fail", {}).values())
+            if not any(words in whys for words in AFTER_THE_KEY):
                 self._complain("no finding says that the key is accepted first")
 
     def _mend(self, report: dict[str, Any]) -> None:
@@ -227,6 +230,9 @@ class _Trial:
             return None
         if not commands:
             self.outcome.remedy = "by hand"
+            return None
+        if any(command.startswith(NOT_INSTALLED) for command in commands.values()):
+            self.outcome.remedy = "untried"
             return None
         for command in commands.values():
             if command.startswith(DIAL):

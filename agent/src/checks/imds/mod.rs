@@ -176,6 +176,7 @@ impl Silence {
     /// our own child.
     fn of(reason: &str) -> Option<Self> {
         let reason = reason.to_ascii_lowercase();
+        // The kernel answers `invalid argument` where the route is a black hole.
         let begins = |words: &[&str]| words.iter().any(|word| reason.starts_with(word));
         if begins(&["connection refused or no route"]) {
             Some(Self::RefusedOrNoRoute)
@@ -183,7 +184,7 @@ impl Silence {
             Some(Self::Refused)
         } else if begins(&["timed out", "connection timed out", "operation timed out", "deadline has elapsed"]) {
             Some(Self::TimedOut)
-        } else if begins(&["no route to host", "network is unreachable", "host is unreachable"]) {
+        } else if begins(&["no route to host", "network is unreachable", "host is unreachable", "invalid argument"]) {
             Some(Self::NoRoute)
         } else if begins(&[
             "connection reset",

@@ -85,7 +85,10 @@ fn judge(facts: &OsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
         None => Verdict::ok(format!("no login of {user} by a pushed key was refused in the last 15 minutes"), source),
         Some(one) => {
             let from = one.address.map_or_else(|| "elsewhere".to_owned(), |address| address.to_string());
-            Verdict::ok(format!("{user} was refused from {from} at {}, without a pushed key", rfc3339(one.at)), source)
+            Verdict::ok(
+                format!("{user} was refused from {from} at {}; nothing shows a pushed key", rfc3339(one.at)),
+                source,
+            )
         }
     })
 }
@@ -112,7 +115,7 @@ fn counts(facts: &OsFacts, recent: &RecentLog, whose: &Whose, login: &Login<'_>,
         // This hangs on the key: a client, or a stranger, offers others too while a pushed one waits.
         Cause::KeysCommand(Trouble::Status(255)) => is_theirs && (whose.is_own == Some(true) || !whose.was_let_in),
         Cause::KeysCommand(Trouble::Status(1)) => is_theirs,
-        Cause::KeysCommand(Trouble::Status(22)) => is_theirs && !whose.was_let_in && has_pushed_key(facts),
+        Cause::KeysCommand(Trouble::Status(22)) => is_theirs && !whose.was_let_in && is_no_noise(facts),
         Cause::KeysCommand(_) => whose.is_this_users || login.user.is_none() || !whose.was_let_in,
     }
 }
@@ -121,10 +124,12 @@ fn has_keys_command(login: &Login<'_>) -> bool {
     login.lines.iter().any(|(_, said)| matches!(said, crate::parse::Said::KeysCommand { .. }))
 }
 
-/// IMDS has a key for this user right now. An older package ends with 22 at every login without one.
-fn has_pushed_key(facts: &OsFacts) -> bool {
-    let views = [&facts.imds.as_root, &facts.imds.as_keys_user];
-    views.iter().any(|view| view.active_keys.known().is_some_and(|answer| answer.status == 200))
+/// An older package ends with 22 at every login without a pushed key: IMDS has one right now, or gives no token, or neither.
+fn is_no_noise(facts: &OsFacts) -> bool {
+    [&facts.imds.as_root, &facts.imds.as_keys_user].iter().any(|view| {
+        view.active_keys.known().is_some_and(|answer| answer.status == 200)
+            || view.token.known().is_some_and(|answer| answer.status != 200)
+    })
 }
 
 /// sshd let somebody in with a key that the keys command handed out.
@@ -159,8 +164,9 @@ fn refused(recent: &RecentLog, user: &str, login: &Login<'_>, cause: Cause<'_>) 
 }
 
 fn silent(recent: &RecentLog, user: &str, login: &Login<'_>) -> Verdict {
-    let why =
-        format!("the last login of {user} was refused, and the log names no reason: mostly no key was pushed for it");
+    let why = format!(
+        "the last login of {user} was refused, and the log names no reason: mostly no key was pushed for it, or sshd did not ask for one"
+    );
     let mend = "Push the key for this OS user and this instance, and log in with that key within 60 seconds: \
                 `aws ec2-instance-connect ssh` does both";
     Verdict::warn(Finding::new(why, Remedy::by_hand(mend, VERIFY)).with(login.evidence(recent.source.raw())))
@@ -260,8 +266,8 @@ fn of_status(status: u32, has_queried: bool) -> (&'static str, &'static str) {
             "Mend what `os.host.shared-memory`, `os.host.syslog`, `os.trust.certificate-authority` or `os.trust.clock` finds",
         ),
         (2, _) => (
-            "the certificate that signs pushed keys was not trusted",
-            "Mend what `os.trust.certificate-authority`, `os.trust.clock` or `os.trust.openssl` finds",
+            "the certificate that signs pushed keys was not trusted, or a script could not be read",
+            "Mend what `os.trust.certificate-authority`, `os.trust.clock`, `os.trust.openssl` or `os.package.keys-command-files` finds",
         ),
         (6 | 7, _) => (
             "IMDS refused the keys command's connection",
@@ -390,6 +396,14 @@ mod tests {
             answer.status = 200;
         });
         assert!(matches!(verdict, Verdict::Warn(_)));
+        let verdict = judged(&lines, |world| {
+            let Fact::Known(answer) = &mut world.facts.imds.as_root.token else { panic!("no answer") };
+            answer.status = 403;
+        });
+        assert!(
+            matches!(verdict, Verdict::Warn(_)),
+            "IMDS is switched off, and nobody can see whether a key was pushed"
+        );
     }
 
     #[test]

@@ -26,6 +26,8 @@ ROWS = [
     fault("a firewall drops everybody's packets to IMDS", DENIED, TOKEN, block("drop")),
     fault("iptables refuses IMDS to all but root", DENIED, AS_KEYS_USER,
           "iptables -A OUTPUT -d 169.254.169.254 -m owner ! --uid-owner root -j REJECT"),
+    fault("the route to IMDS is a blackhole", DENIED, TOKEN, "ip route add blackhole 169.254.169.254"),
+    fault("the route to IMDS is prohibited", DENIED, TOKEN, "ip route add prohibit 169.254.0.0/16"),
     fault("a VPN took the link-local range", DENIED, TOKEN,
           "ip link add tun7 type veth peer name tun8; ip link set tun7 up; ip link set tun8 up; ip route add 169.254.0.0/16 dev tun7"),
     fault("IMDS is throttled for the token", DENIED, TOKEN, "", imds={"statuses": {"api/token": 503}}),
@@ -43,4 +45,5 @@ ROWS = [
     fault("IMDS does not tell the services' domain", DENIED, "os.imds.domain", "",
           imds={"statuses": {"meta-data/services/domain": 404}}),
     fault("IMDS is throttled after the token", DENIED, "os.imds.instance-id", "", imds={"statuses": {"meta-data/instance-id": 503}}),
+    fault("every request takes long, none a second", DENIED, "os.imds.time-budget", "", imds={"delay_ms": 700}),
 ]  # fmt: skip

@@ -1,6 +1,6 @@
 """sshd: whether it runs, where it listens, how it is wired, and what it accepts."""
 
-from matrix.row import DENIED, UNREACHED, fault
+from matrix.row import CLOSED, DENIED, UNREACHED, fault
 
 RESTART = "systemctl restart ssh"
 CONF = "/etc/ssh/sshd_config.d/a.conf"
@@ -33,6 +33,27 @@ ROWS = [
     fault("sshd was killed and its restart limit is reached", UNREACHED, "os.sshd.running",
           override("Restart=no") + "; " + RESTART + "; systemctl kill -s KILL ssh; "
           "while systemctl is-active --quiet ssh; do :; done"),
+    fault("sshd is stopped in its tracks", UNREACHED, "os.sshd.running", "systemctl kill --kill-whom=main -s STOP ssh"),
+    fault("sshd could not start: a keyword it does not know", UNREACHED, "os.sshd.configuration",
+          f"echo 'PermitRootLogins no' >{CONF}; {RESTART} || :"),
+    fault("sshd could not start: a keys command without a user", UNREACHED, "os.sshd.configuration",
+          f"{BARE}; echo 'AuthorizedKeysCommand {RUN} %u %f' >{CONF}; {RESTART} || :"),
+    fault("sshd could not start: a keys command without an absolute path", UNREACHED, "os.sshd.configuration",
+          f"{BARE}; printf 'AuthorizedKeysCommand eic_run_authorized_keys\\nAuthorizedKeysCommandUser nobody\\n' >{CONF}; {RESTART} || :"),
+    fault("sshd could not start: a value that is none", UNREACHED, "os.sshd.configuration",
+          f"echo 'PubkeyAuthentication maybe' >{CONF}; {RESTART} || :"),
+    fault("sshd could not start: an unknown Match criterion", UNREACHED, "os.sshd.configuration",
+          f"printf 'Match Users ec2-user\\n  X11Forwarding no\\n' >>/etc/ssh/sshd_config; {RESTART} || :"),
+    fault("sshd could not start: no host keys", UNREACHED, "os.sshd.configuration", f"rm /etc/ssh/ssh_host_*; {RESTART} || :"),
+    fault("sshd could not start: host keys that anybody may read", UNREACHED, "os.sshd.configuration",
+          f"chmod 0644 /etc/ssh/ssh_host_*_key; {RESTART} || :"),
+    fault("sshd could not start: the configuration is gone", UNREACHED, "os.sshd.configuration",
+          f"rm /etc/ssh/sshd_config; {RESTART} || :"),
+    fault("sshd could not start: the program is gone", UNREACHED, "os.sshd.running", f"rm /usr/sbin/sshd; {RESTART} || :"),
+    fault("sshd could not start: the user sshd is gone", UNREACHED, "os.sshd.running", f"userdel sshd; {RESTART} || :"),
+    fault("another program has port 22", UNREACHED, "os.sshd.running",
+          "systemctl stop ssh; systemd-run --quiet --collect busybox nc -ll -p 22 -e sleep 60; "
+          "while ! ss -ltn | grep -q ':22 '; do :; done"),
     # Where it listens.
     fault("sshd listens on another port", UNREACHED, "os.sshd.port", conf("Port 2222")),
     fault("sshd listens on another port, written with an equals sign", UNREACHED, "os.sshd.port", conf("Port=2222")),
@@ -91,8 +112,71 @@ ROWS = [
           f"{OTHER}; " + match("User ec2-user", "AuthorizedKeysCommand /usr/local/bin/iam-keys %%u")),
     fault("another tool's keys command", DENIED, WIRED,
           f"{OTHER}; {BARE}; " + conf("AuthorizedKeysCommand /usr/local/bin/iam-keys %%u\\nAuthorizedKeysCommandUser nobody")),
+    fault("ssh.socket starts sshd for each connection, without the drop-in", DENIED, WIRED,
+          "systemctl stop ssh; mkdir -p /etc/systemd/system/ssh.socket.d; "
+          "printf '[Socket]\\nAccept=yes\\n' >/etc/systemd/system/ssh.socket.d/accept.conf; "
+          "printf '[Service]\\nExecStart=-/usr/sbin/sshd -i $SSHD_OPTS\\nStandardInput=socket\\nRuntimeDirectory=sshd\\n' "
+          ">/etc/systemd/system/ssh@.service; "
+          "systemctl daemon-reload; systemctl start ssh.socket"),
+    fault("the keys command gets its arguments the wrong way round", DENIED, WIRED,
+          f"{BARE}; " + conf(f"AuthorizedKeysCommand {RUN} %%f %%u\\nAuthorizedKeysCommandUser ec2-instance-connect")),
+    fault("the keys command gets the key in place of its fingerprint", DENIED, WIRED,
+          f"{BARE}; " + conf(f"AuthorizedKeysCommand {RUN} %%u %%k\\nAuthorizedKeysCommandUser ec2-instance-connect")),
+    fault("the keys command gets the user's number", DENIED, WIRED,
+          f"{BARE}; " + conf(f"AuthorizedKeysCommand {RUN} %%U %%f\\nAuthorizedKeysCommandUser ec2-instance-connect")),
     fault("a Match block's keys command has no user", DENIED, "os.sshd.authorized-keys-command-user",
           f"{BARE}; " + match("User ec2-user", f"AuthorizedKeysCommand {RUN} %%u %%f")),
     fault("the keys command's user is not there", DENIED, "os.account.keys-user",
           f"{BARE}; " + conf(f"AuthorizedKeysCommand {RUN} %%u %%f\\nAuthorizedKeysCommandUser eic")),
+    # What it accepts.
+    fault("PubkeyAuthentication no", DENIED, "os.sshd.public-key-authentication", conf("PubkeyAuthentication no")),
+    fault("PubkeyAuthentication no, quoted and with an equals sign", DENIED, "os.sshd.public-key-authentication",
+          conf('pubkeyauthentication="no"')),
+    fault("PubkeyAuthentication no in a file with Windows' line ends", DENIED, "os.sshd.public-key-authentication",
+          conf("PubkeyAuthentication no\\r")),
+    fault("PubkeyAuthentication no comes before yes", DENIED, "os.sshd.public-key-authentication",
+          conf("PubkeyAuthentication no\\nPubkeyAuthentication yes")),
+    fault("PubkeyAuthentication no by the command line", DENIED, "os.sshd.public-key-authentication",
+          f"echo 'SSHD_OPTS=-oPubkeyAuthentication=no' >/etc/default/ssh; {RESTART}"),
+    fault("PubkeyAuthentication no for this user", DENIED, "os.sshd.public-key-authentication",
+          match("User ec2-user", "PubkeyAuthentication no")),
+    fault("another configuration file by the command line", DENIED, "os.sshd.public-key-authentication",
+          "cp /etc/ssh/sshd_config /etc/ssh/other; sed -i '1i PubkeyAuthentication no' /etc/ssh/other; "
+          f"echo 'SSHD_OPTS=-f/etc/ssh/other' >/etc/default/ssh; {RESTART}"),
+    fault("AuthenticationMethods password", DENIED, "os.sshd.authentication-methods", conf("AuthenticationMethods password")),
+    fault("AuthenticationMethods wants a password too", DENIED, "os.sshd.authentication-methods",
+          conf("AuthenticationMethods publickey,password")),
+    fault("AuthenticationMethods wants two keys", DENIED, "os.sshd.authentication-methods",
+          conf("AuthenticationMethods publickey,publickey")),
+    fault("AuthenticationMethods wants a second factor from elsewhere", DENIED, "os.sshd.authentication-methods",
+          match("Address *,!10.0.0.0/8", "AuthenticationMethods publickey,keyboard-interactive")),
+    fault("PubkeyAcceptedAlgorithms has RSA alone", DENIED, "os.sshd.accepted-algorithms",
+          conf("PubkeyAcceptedAlgorithms rsa-sha2-512,rsa-sha2-256")),
+    fault("PubkeyAcceptedAlgorithms takes Ed25519 away", DENIED, "os.sshd.accepted-algorithms",
+          conf("PubkeyAcceptedAlgorithms -ssh-ed25519*")),
+    fault("PubkeyAcceptedKeyTypes, by its old name, has ecdsa alone", DENIED, "os.sshd.accepted-algorithms",
+          conf("PubkeyAcceptedKeyTypes ecdsa-sha2-nistp256")),
+    fault("PubkeyAcceptedAlgorithms for this user has RSA alone", DENIED, "os.sshd.accepted-algorithms",
+          match("User ec2-user", "PubkeyAcceptedAlgorithms rsa-sha2-512")),
+    fault("RevokedKeys names a file that is not there", DENIED, "os.sshd.revoked-keys", conf("RevokedKeys /etc/ssh/revoked")),
+    fault("RevokedKeys names a file that is no list of keys", DENIED, "os.sshd.revoked-keys",
+          f"echo nonsense >/etc/ssh/revoked; {conf('RevokedKeys /etc/ssh/revoked')}"),
+    fault("RevokedKeys names a folder", DENIED, "os.sshd.revoked-keys",
+          f"mkdir /etc/ssh/revoked; {conf('RevokedKeys /etc/ssh/revoked')}"),
+    fault("MaxAuthTries 0", DENIED, "os.sshd.max-auth-tries", conf("MaxAuthTries 0")),
+    fault("MaxStartups is used up by a silent client", UNREACHED, "os.sshd.connection-limits",
+          conf("MaxStartups 1:100:1") + "; systemd-run --quiet --collect bash -c 'exec 3<>/dev/tcp/127.0.0.1/22; sleep 100'; "
+          "while ! ss -tn state established | grep -q '127.0.0.1:22 '; do :; done"),
+    fault("LoginGraceTime is over before the keys are looked up", DENIED, "os.sshd.connection-limits",
+          conf("LoginGraceTime 1"), imds={"delay_ms": 200}),
+    # What becomes of the session.
+    fault("ForceCommand /bin/false", CLOSED, "os.sshd.session", conf("ForceCommand /bin/false")),
+    fault("ForceCommand /usr/sbin/nologin for this user", CLOSED, "os.sshd.session",
+          match("User ec2-user", "ForceCommand /usr/sbin/nologin")),
+    fault("ForceCommand names a program that is not there", CLOSED, "os.sshd.session",
+          conf("ForceCommand /usr/local/bin/wrapper")),
+    fault("ForceCommand internal-sftp", CLOSED, "os.sshd.session", conf("ForceCommand internal-sftp")),
+    fault("ChrootDirectory has no shell", CLOSED, "os.sshd.session", f"mkdir -p /srv/jail; {conf('ChrootDirectory /srv/jail')}"),
+    fault("ChrootDirectory belongs to the user", CLOSED, "os.sshd.session", conf("ChrootDirectory %%h")),
+    fault("ChrootDirectory is not there", CLOSED, "os.sshd.session", conf("ChrootDirectory /srv/nowhere")),
 ]  # fmt: skip

@@ -1,6 +1,6 @@
 """What looks wrong to some, and lets the login work."""
 
-from matrix.row import DENIED, healthy
+from matrix.row import CLOSED, DENIED, healthy
 
 RESTART = "systemctl restart ssh"
 CONF = "/etc/ssh/sshd_config.d/a.conf"
@@ -18,6 +18,8 @@ def conf(line: str) -> str:
 ROWS = [
     healthy("nothing was changed", "", warns=()),
     healthy("Debian, which AWS does not list", "", platform="debian", warns=("os.host.supported",)),
+    healthy("Ubuntu 18.04", "", platform="ubuntu:18.04 bionic", warns=()),
+    healthy("Ubuntu 24.04", "", platform="ubuntu:24.04 noble", warns=()),
     healthy("nothing is known of where the connection comes from", "", via="auto", flags=(), warns=()),
     healthy("the keys command stands in sshd_config.d, not in the unit", f"{BARE}; {conf(KEYS)}"),
     healthy("the keys command stands in sshd_config, not in the unit",

@@ -271,19 +271,24 @@ fn in_folder(known: &anchor::KnownAnchor, certificate: &Certificate) -> Anchor {
     }
 }
 
-/// Looks through every link by hash for a certificate of this name: the hash itself is SHA-1 over a form of the name that only OpenSSL
-/// makes. The certificates' own files, which OpenSSL never opens by themselves, say only why there is none.
+/// As OpenSSL does, the link by the name's hash is looked at first. When that has no such certificate, every link is, and the certificates'
+/// own files, which OpenSSL never opens by themselves and which say only why there is none.
 fn by_name(root: &[u8]) -> Fact<Anchor> {
+    let has_it = |name: &str| {
+        certificates_of(&format!("{}/{name}", trust::FOLDER))
+            .map(|found| found.iter().any(|found| found.subject == root))
+    };
+    if let Some(hash) = parse::certificate_name_hash(root)
+        && (0..SAME_HASH).map_while(|number| has_it(&format!("{hash}.{number}")).ok()).any(|has_it| has_it)
+    {
+        return Fact::Known(Anchor::Found);
+    }
     let entries = match fs::read_dir(trust::FOLDER) {
         Ok(entries) => entries,
         Err(error) => return Fact::unreadable(run::reason(&error)),
     };
     let names = entries.take(anchor::FOLDER_LIMIT).filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     let (links, others): (Vec<String>, Vec<String>) = names.partition(|name| anchor::is_by_hash(name));
-    let has_it = |name: &String| {
-        certificates_of(&format!("{}/{name}", trust::FOLDER))
-            .map(|found| found.iter().any(|found| found.subject == root))
-    };
     for name in &links {
         match has_it(name) {
             Ok(true) => return Fact::Known(Anchor::Found),

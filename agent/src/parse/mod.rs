@@ -22,6 +22,7 @@ mod iptables;
 mod journal;
 mod login_line;
 mod mountinfo;
+mod name_hash;
 mod net_tcp;
 mod netlink;
 mod nft;
@@ -72,6 +73,7 @@ pub use iptables::{parse_ipset_save, parse_iptables_save};
 pub use journal::{JournalEntry, JournalError, JournalQuery, JournalTail, ReadAt, parse_journal};
 pub use login_line::{Rule, Said, Trouble, read_login_line};
 pub use mountinfo::parse_mount_points;
+pub use name_hash::certificate_name_hash;
 pub use net_tcp::{ListenSocket, is_past_listening, parse_net_tcp};
 pub use netlink::{
     ListedChain, parse_netlink_addresses, parse_netlink_chains, parse_netlink_interfaces, parse_netlink_routes,

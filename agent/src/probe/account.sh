@@ -39,11 +39,11 @@ ship_pam_rules() {
       case $pam_seen in *" $name "*) continue ;; esac
       pam_seen="$pam_seen$name "
       case $name in
-        /*) files=$name ;;
+        /*) pam_files=$name ;;
         *[!A-Za-z0-9._-]*) continue ;;
-        *) files="/etc/pam.d/$name /usr/lib/pam.d/$name" ;;
+        *) pam_files="/etc/pam.d/$name /usr/lib/pam.d/$name" ;;
       esac
-      for file in $files; do
+      for file in $pam_files; do
         ship_file "$file" 8192 pam_lines
         [ -f "$file" ] && [ -r "$file" ] || continue
         rules=$rules$newline$text

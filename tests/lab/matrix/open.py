@@ -17,8 +17,6 @@ OPEN = {
     "ssh.socket listens on another port": "the printed command does not mend it without Ubuntu's generator",
     "there is no default route": "two findings for one thing",
     "RHEL 9: sshd_config does not include sshd_config.d": "two findings, for that file also turns PAM on",
-    "Amazon Linux 2023: the package left sshd alone because of a line in sshd_config":
-        "unknown, since the file is younger than the running sshd",
     "sshd_config was edited with no effect and sshd not restarted": "unknown, since nobody knows what the file said when sshd read it",
     "no keys user and /dev/shm": "without the keys user nobody looks at /dev/shm",
     "a rule sends the instance's replies into an empty table's blackhole": "two findings, for the same rule takes IMDS away",

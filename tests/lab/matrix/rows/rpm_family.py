@@ -187,6 +187,9 @@ ROWS = [
     broken("rhel9", "the account expired", CLOSED, "os.account.expired", "chage -E 2020-01-01 ec2-user"),
     broken("al2", "a new password is due", CLOSED, "os.account.expired", "usermod -p '*' ec2-user; chage -d 0 ec2-user"),
     broken("rhel8", "AllowGroups has another group", DENIED, "os.sshd.user-allowed", f"sed -i '1i AllowGroups wheel' {CONFIG}; {RESTART}"),
+    broken("al2023", "/etc/nologin stands", CLOSED, "os.account.nologin", "echo maintenance >/etc/nologin"),
+    broken("rhel9", "authselect's pam_access denies everybody but root", CLOSED, "os.account.access",
+           "sed -i '/^account/i account required pam_access.so' /etc/pam.d/password-auth; echo '-:ALL EXCEPT root:ALL' >>/etc/security/access.conf"),
     well("rhel9", "authselect's pam_access admits the user",
          "sed -i '/^account/i account required pam_access.so' /etc/pam.d/password-auth; "
          "printf '+:ec2-user:ALL\\n-:ALL:ALL\\n' >>/etc/security/access.conf", warns=()),

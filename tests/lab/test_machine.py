@@ -62,6 +62,21 @@ class Belongings:
         groups = "".join(Path(f"/proc/{pid}/cgroup").read_text() for pid in pids)
         self.groups = set(re.findall("eic-doctor-lab-[0-9a-f]+", groups))
 
+    def await_end(self) -> None:
+        """Returns when nothing lives in the machine's control group any more: only then may another machine sweep it up."""
+        for events in [path / "cgroup.events" for path in self._groups() if (path / "cgroup.events").exists()]:
+            with events.open() as file:
+                poll = select.poll()
+                poll.register(file, select.POLLPRI)
+                # The kernel tells each change of the file; the first poll is answered at once, the others by a change.
+                while "populated 0" not in file.read():
+                    if not poll.poll(30_000):
+                        raise TimeoutError(f"{events} is still populated")
+                    file.seek(0)
+
+    def _groups(self) -> list[Path]:
+        return [path for name in self.groups for path in Path("/sys/fs/cgroup").rglob(name)]
+
     def left(self) -> list[str]:
         found = []
         for pid, descriptor in self.processes.items():
@@ -73,8 +88,7 @@ class Belongings:
             with contextlib.suppress(OSError):
                 if os.readlink(process / "ns/net") in self.networks:
                     found.append(f"process {process.name} in its network")
-        found += [str(path) for name in self.groups for path in Path("/sys/fs/cgroup").rglob(name)]
-        return found
+        return found + [str(path) for path in self._groups()]
 
 
 def surroundings() -> dict[str, object]:
@@ -308,6 +322,8 @@ class Isolation(LabTest):
         belongings = Belongings(machine._supervisor.pid)
         machine._supervisor.kill()
         machine.stop()
+        # The kernel kills the instance's processes one after the other; a group that still has one looks like a machine at work.
+        belongings.await_end()
         self.machine(8)
         self.assertEqual(belongings.left(), [])
 

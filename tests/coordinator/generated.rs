@@ -21,7 +21,8 @@ fn the_committed_reference_and_schema_are_what_the_code_says() {
 }
 
 #[test]
-fn every_worlds_report_fits_the_schema() {
+fn every_worlds_report_fits_the_schema_and_each_format_tells_of_every_check() {
+    let folder = tempfile::tempdir().unwrap();
     let schema: serde_json::Value = serde_json::from_str(&report_schema()).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
     let mut worlds = 0;
@@ -31,7 +32,10 @@ fn every_worlds_report_fits_the_schema() {
             continue;
         }
         let output = Command::new(env!("CARGO_BIN_EXE_eic-doctor"))
-            .args(["check", "--output", "json", "--via", "browser", "--world"])
+            .current_dir(folder.path())
+            .args(["check", "--output", "json", "--output", "junit=junit.xml", "--output", "sarif-all=all.sarif"])
+            .args(["--output", "sarif=findings.sarif", "--output", "csv=report.csv", "--output", "markdown=report.md"])
+            .args(["--via", "browser", "--world"])
             .arg(&world)
             .env_clear()
             .output()
@@ -40,7 +44,38 @@ fn every_worlds_report_fits_the_schema() {
             .unwrap_or_else(|_| panic!("{}: {}", world.display(), String::from_utf8_lossy(&output.stderr)));
         let problems: Vec<String> = validator.iter_errors(&report).map(|error| error.to_string()).collect();
         assert!(problems.is_empty(), "{}: {problems:?}", world.display());
+        for (format, told, expected) in told(folder.path(), &report) {
+            assert_eq!(told, expected, "{}: {format}", world.display());
+        }
         worlds += 1;
     }
     assert!(worlds >= 4, "{worlds} worlds");
+}
+
+/// Of each format, how many results it tells of, and how many it should.
+fn told(folder: &Path, report: &serde_json::Value) -> [(&'static str, usize, usize); 7] {
+    let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let junit = quick_junit::Report::deserialize_from_str(&read("junit.xml")).unwrap();
+    let sarif = |name: &str| {
+        let document: serde_json::Value = serde_json::from_str(&read(name)).unwrap();
+        document["runs"][0]["results"].as_array().unwrap().len()
+    };
+    let table = read("report.csv");
+    let text = read("report.md");
+    let counts = &report["counts"];
+    let count = |name: &str| usize::try_from(counts[name].as_u64().unwrap()).unwrap();
+    let total = report["results"].as_array().unwrap().len();
+    [
+        ("junit", junit.tests, total),
+        ("junit failures", junit.failures, count("fail")),
+        ("junit errors", junit.errors, count("unknown")),
+        ("sarif-all", sarif("all.sarif"), total),
+        ("sarif", sarif("findings.sarif"), count("fail") + count("warn")),
+        ("csv", csv::Reader::from_reader(table.as_bytes()).records().map(Result::unwrap).count(), total),
+        (
+            "markdown",
+            text.lines().filter(|line| line.contains(" | `") && line.matches(" | ").count() == 2).count(),
+            total,
+        ),
+    ]
 }

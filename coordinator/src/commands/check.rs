@@ -28,7 +28,7 @@ pub(super) async fn check(global: &GlobalArgs, args: &CheckArgs, console: &mut C
         Some(world) => recorded(world, global, args, &attempt, &selection, console)?,
         None => live(global, args, &attempt, &selection, console).await?,
     };
-    output::put(&looked.report, global, console)?;
+    output::put(&looked.report, global, args.fail_on.into(), console)?;
     if let Some(missing) = looked.missing {
         return Err(Failure::nothing_checked(anyhow::anyhow!(missing)));
     }

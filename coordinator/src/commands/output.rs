@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
 use eic_doctor_agent::render::Style;
-use eic_doctor_proto::Report;
+use eic_doctor_proto::{FailOn, Report};
 
 use super::console::{Console, Failure, written};
 use crate::args::{Color, GlobalArgs};
@@ -28,7 +28,12 @@ pub(super) fn sound(global: &GlobalArgs) -> Result<(), Failure> {
 }
 
 /// Every report that was asked for; for people on stdout, unless another format goes there.
-pub(super) fn put(report: &Report, global: &GlobalArgs, console: &mut Console<'_>) -> Result<(), Failure> {
+pub(super) fn put(
+    report: &Report,
+    global: &GlobalArgs,
+    fail_on: FailOn,
+    console: &mut Console<'_>,
+) -> Result<(), Failure> {
     let for_people = Output { format: Format::Human, file: None };
     let to_stdout = global.output.iter().find(|output| output.file.is_none()).unwrap_or(&for_people);
     let color = match global.color {
@@ -37,15 +42,15 @@ pub(super) fn put(report: &Report, global: &GlobalArgs, console: &mut Console<'_
         Color::Never => false,
     };
     let style = Style { color, verbose: global.verbose };
-    let shown = write(report, to_stdout.format, style, console.out).and_then(|()| console.out.flush());
+    let shown = write(report, to_stdout.format, style, fail_on, console.out).and_then(|()| console.out.flush());
     written(shown, "the report to stdout")?;
     for output in &global.output {
         if let Some(path) = &output.file {
             let style = Style { color: false, ..style };
             let file = File::create(path).map(BufWriter::new);
-            let done =
-                file.and_then(|mut file| write(report, output.format, style, &mut file).and_then(|()| file.flush()));
-            let done: io::Result<()> = done;
+            let done: io::Result<()> = file.and_then(|mut file| {
+                write(report, output.format, style, fail_on, &mut file).and_then(|()| file.flush())
+            });
             done.with_context(|| format!("write the report to {}", path.display())).map_err(Failure::internal)?;
         }
     }

@@ -1,7 +1,13 @@
 //! One writer per format; none counts or decides.
 
+mod csv;
 mod json;
 mod jsonl;
+mod junit;
+mod markdown;
+mod sarif;
+#[cfg(test)]
+mod testing;
 mod yaml;
 
 use std::io::{self, Write};
@@ -9,7 +15,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use eic_doctor_agent::render::{Style, human};
-use eic_doctor_proto::{Report, visible};
+use eic_doctor_proto::{CheckResult, FailOn, Report, visible};
+use sarif::Extent;
 
 /// A format of the report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,11 +25,26 @@ pub enum Format {
     Json,
     Jsonl,
     Yaml,
+    Junit,
+    Sarif,
+    /// SARIF with the results that are no findings too.
+    SarifAll,
+    Csv,
+    Markdown,
 }
 
 impl Format {
-    pub const ALL: [(&'static str, Format); 4] =
-        [("human", Format::Human), ("json", Format::Json), ("jsonl", Format::Jsonl), ("yaml", Format::Yaml)];
+    pub const ALL: [(&'static str, Format); 9] = [
+        ("human", Format::Human),
+        ("json", Format::Json),
+        ("jsonl", Format::Jsonl),
+        ("yaml", Format::Yaml),
+        ("junit", Format::Junit),
+        ("sarif", Format::Sarif),
+        ("sarif-all", Format::SarifAll),
+        ("csv", Format::Csv),
+        ("markdown", Format::Markdown),
+    ];
 }
 
 /// `--output FORMAT[=FILE]`; without a file it goes to stdout.
@@ -34,7 +56,7 @@ pub struct Output {
 
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
-    #[error("`{}` is not a format: one of human, json, jsonl, yaml, each also as FORMAT=FILE", visible(.0))]
+    #[error("`{}` is not a format: one of {}, each also as FORMAT=FILE", visible(.0), Format::ALL.map(|(name, _)| name).join(", "))]
     UnknownFormat(String),
     #[error("`{}=` names no file", visible(.0))]
     NoFile(String),
@@ -56,14 +78,30 @@ impl FromStr for Output {
     }
 }
 
-/// Writes the whole report. `style` matters to `human` alone.
-pub fn write(report: &Report, format: Format, style: Style, out: &mut dyn Write) -> io::Result<()> {
+/// Writes the whole report. `style` matters to `human` alone, and `fail_on` to `junit`.
+pub fn write(report: &Report, format: Format, style: Style, fail_on: FailOn, out: &mut dyn Write) -> io::Result<()> {
     match format {
         Format::Human => human(report, out, style),
         Format::Json => json::write(report, out),
         Format::Jsonl => jsonl::write(report, out),
         Format::Yaml => yaml::write(report, out),
+        Format::Junit => junit::write(report, fail_on, out),
+        Format::Sarif => sarif::write(report, Extent::Findings, out),
+        Format::SarifAll => sarif::write(report, Extent::All, out),
+        Format::Csv => csv::write(report, out),
+        Format::Markdown => markdown::write(report, out),
     }
+}
+
+/// What the report is about, by the instance's id where it has one.
+fn instance(report: &Report) -> String {
+    report.subject.instance_id.clone().unwrap_or_else(|| "this instance".to_owned())
+}
+
+/// What was seen and where, a line each; not what the reason says already.
+fn evidence(result: &CheckResult) -> Vec<String> {
+    let news = result.evidence.iter().filter(|evidence| !result.why.contains(&evidence.seen));
+    news.map(|evidence| format!("{} ({})", evidence.seen, evidence.at)).collect()
 }
 
 #[cfg(test)]

@@ -1,0 +1,124 @@
+//! Markdown for a ticket: the answer first, then each finding with its evidence and command, then the rest as a table.
+
+use std::io::{self, Write};
+
+use eic_doctor_proto::{CheckResult, Report, Status};
+
+use super::{evidence, instance};
+
+pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "## EC2 Instance Connect: {}\n", escaped(&instance(report)))?;
+    writeln!(out, "**Connectable: {}**\n", report.connectable.word())?;
+    if !report.root_causes.is_empty() {
+        let causes: Vec<String> = report.root_causes.iter().map(|cause| format!("`{cause}`")).collect();
+        writeln!(out, "In the way: {}\n", causes.join(", "))?;
+    }
+    let attempt = &report.attempt;
+    let source = attempt.source.map(|source| format!(" from `{source}`")).unwrap_or_default();
+    writeln!(out, "`{}`{source} by `{}`, port {}; {}\n", attempt.os_user, attempt.via, attempt.port, report.started)?;
+    for result in report.results.iter().filter(|result| result.status.is_finding()) {
+        finding(result, out)?;
+    }
+    let unknown: Vec<&CheckResult> = report.results.iter().filter(|result| result.status == Status::Unknown).collect();
+    if !unknown.is_empty() {
+        writeln!(out, "### Not known\n\n| check | why |\n|---|---|")?;
+        for result in unknown {
+            writeln!(out, "| `{}` | {} |", result.id, escaped(&result.why))?;
+        }
+        writeln!(out)?;
+    }
+    let counts: Vec<String> = report
+        .counts
+        .by_status()
+        .into_iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(status, count)| format!("{count} {}", status.word()))
+        .collect();
+    writeln!(out, "<details><summary>{} checks: {}</summary>\n", report.counts.total, counts.join(", "))?;
+    writeln!(out, "| status | check | |\n|---|---|---|")?;
+    for result in &report.results {
+        writeln!(out, "| {} | `{}` | {} |", result.status, result.id, escaped(&result.title))?;
+    }
+    writeln!(out, "\n</details>")
+}
+
+fn finding(result: &CheckResult, out: &mut dyn Write) -> io::Result<()> {
+    let word = if result.status == Status::Fail { "FAIL" } else { "WARN" };
+    writeln!(out, "### {word} `{}`: {}\n\n{}\n", result.id, escaped(&result.title), escaped(&result.why))?;
+    for seen in evidence(result) {
+        writeln!(out, "* {}", escaped(&seen))?;
+    }
+    if !result.evidence.is_empty() {
+        writeln!(out)?;
+    }
+    let Some(remedy) = &result.remedy else { return Ok(()) };
+    writeln!(out, "To mend: {}\n", escaped(&remedy.text))?;
+    if let Some(command) = &remedy.command {
+        fenced(command, out)?;
+    }
+    writeln!(out, "To see that it worked: {}\n", escaped(&remedy.verify))
+}
+
+/// A fence longer than any run of backticks inside, so that the command cannot end it.
+fn fenced(command: &str, out: &mut dyn Write) -> io::Result<()> {
+    let longest = command.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest.max(2) + 1);
+    writeln!(out, "{fence}sh\n{command}\n{fence}\n")
+}
+
+/// Text that shows as itself: no markup, no HTML, no mention of a person, no end of a table's cell.
+fn escaped(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len() + 8);
+    for character in text.chars() {
+        match character {
+            '<' => shown.push_str("&lt;"),
+            '>' => shown.push_str("&gt;"),
+            '&' => shown.push_str("&amp;"),
+            '@' => shown.push_str("&#64;"),
+            '\\' | '*' | '_' | '[' | ']' | '|' | '#' | '!' | '~' => {
+                shown.push('\\');
+                shown.push(character);
+            }
+            _ => shown.push(character),
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::testing::report;
+
+    fn written(report: &Report) -> String {
+        let mut out = Vec::new();
+        write(report, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn the_answer_stands_first_and_every_check_is_listed() {
+        let report = report();
+        let text = written(&report);
+        assert!(text.starts_with("## EC2 Instance Connect: i-0123456789abcdef0\n\n**Connectable: no**\n"), "{text}");
+        for result in &report.results {
+            assert!(text.contains(&format!("| {} | `{}` |", result.status, result.id)), "{text}");
+        }
+        assert!(text.contains("```sh\naws ec2 mend\n```"), "{text}");
+    }
+
+    #[test]
+    fn what_a_host_says_is_no_markup() {
+        let mut report = report();
+        report.results[2].why = "<img src=x> [a](b) | @team `x`".to_owned();
+        let text = written(&report);
+        assert!(text.contains("&lt;img src=x&gt; \\[a\\](b) \\| &#64;team `x`"), "{text}");
+    }
+
+    #[test]
+    fn a_command_with_backticks_does_not_end_its_block() {
+        let mut out = Vec::new();
+        fenced("echo '```'", &mut out).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), "````sh\necho '```'\n````\n\n");
+    }
+}

@@ -151,6 +151,7 @@ impl AttemptArgs {
             source: self.source,
             address: self.address,
             port: self.port,
+            endpoint: None,
         }
     }
 }

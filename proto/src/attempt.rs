@@ -23,6 +23,9 @@ pub struct Attempt {
     pub address: Option<IpAddr>,
     /// 1–65535.
     pub port: u16,
+    /// The EC2 Instance Connect Endpoint that the connection is to go through; `None`: the one that the AWS CLI would choose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
 }
 
 impl Attempt {
@@ -35,6 +38,7 @@ impl Attempt {
             source: None,
             address: None,
             port: 22,
+            endpoint: None,
         }
     }
 }

@@ -8,26 +8,49 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Command {
     /// Joined by `&&`.
-    steps: Vec<Vec<String>>,
+    steps: Vec<Step>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Step {
+    /// The shell variable that takes what the step prints.
+    into: Option<&'static str>,
+    words: Vec<Word>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Word {
+    Text(String),
+    /// What an earlier step printed into this variable.
+    Of(&'static str),
 }
 
 impl Command {
     pub fn new(program: impl Into<String>) -> Self {
-        Self { steps: vec![vec![program.into()]] }
+        Self { steps: vec![Step { into: None, words: vec![Word::Text(program.into())] }] }
     }
 
     #[must_use]
-    pub fn arg(mut self, word: impl Into<String>) -> Self {
-        if let Some(step) = self.steps.last_mut() {
-            step.push(word.into());
-        }
-        self
+    pub fn arg(self, word: impl Into<String>) -> Self {
+        self.word(Word::Text(word.into()))
     }
 
     #[must_use]
-    pub fn args<W: Into<String>>(mut self, words: impl IntoIterator<Item = W>) -> Self {
+    pub fn args<W: Into<String>>(self, words: impl IntoIterator<Item = W>) -> Self {
+        words.into_iter().fold(self, Self::arg)
+    }
+
+    /// The value of a variable that an earlier step fills, as one word.
+    #[must_use]
+    pub fn variable(self, name: &'static str) -> Self {
+        self.word(Word::Of(name))
+    }
+
+    /// Keeps what the last step prints in a shell variable.
+    #[must_use]
+    pub fn into_variable(mut self, name: &'static str) -> Self {
         if let Some(step) = self.steps.last_mut() {
-            step.extend(words.into_iter().map(Into::into));
+            step.into = Some(name);
         }
         self
     }
@@ -38,6 +61,13 @@ impl Command {
         self.steps.extend(next.steps);
         self
     }
+
+    fn word(mut self, word: Word) -> Self {
+        if let Some(step) = self.steps.last_mut() {
+            step.words.push(word);
+        }
+        self
+    }
 }
 
 impl fmt::Display for Command {
@@ -46,11 +76,24 @@ impl fmt::Display for Command {
             if index > 0 {
                 f.write_str(" && ")?;
             }
-            for (index, word) in step.iter().enumerate() {
-                if index > 0 {
-                    f.write_str(" ")?;
-                }
-                f.write_str(&quote(word))?;
+            match step.into {
+                Some(name) => write!(f, "{name}=$({step})")?,
+                None => write!(f, "{step}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, word) in self.words.iter().enumerate() {
+            if index > 0 {
+                f.write_str(" ")?;
+            }
+            match word {
+                Word::Text(text) => f.write_str(&quote(text))?,
+                Word::Of(name) => write!(f, "\"${name}\"")?,
             }
         }
         Ok(())
@@ -81,5 +124,12 @@ mod tests {
         let command =
             Command::new("systemctl").arg("daemon-reload").and(Command::new("systemctl").args(["restart", "ssh"]));
         assert_eq!(command.to_string(), "systemctl daemon-reload && systemctl restart ssh");
+    }
+
+    #[test]
+    fn what_a_step_prints_is_one_word_of_a_later_one() {
+        let make = Command::new("aws").args(["make", "--query", "Id of it"]).into_variable("id");
+        let command = make.and(Command::new("aws").args(["use", "--id"]).variable("id").arg("$id"));
+        assert_eq!(command.to_string(), r#"id=$(aws make --query 'Id of it') && aws use --id "$id" '$id'"#);
     }
 }

@@ -131,6 +131,7 @@ impl From<&Attempt> for v1::Attempt {
             source: attempt.source.map(|source| source.to_string()),
             address: attempt.address.map(|address| address.to_string()),
             port: u32::from(attempt.port),
+            endpoint: attempt.endpoint.clone(),
         }
     }
 }
@@ -152,6 +153,7 @@ impl TryFrom<v1::Attempt> for Attempt {
             source,
             address,
             port: port.ok_or_else(|| not_one("port", &wire.port.to_string()))?,
+            endpoint: wire.endpoint,
         })
     }
 }
@@ -246,7 +248,11 @@ mod tests {
 
     #[test]
     fn an_attempt_comes_back_as_it_went_and_a_bad_one_is_refused() {
-        let attempt = Attempt { source: Some("2001:db8::/32".parse().unwrap()), ..Attempt::usual() };
+        let attempt = Attempt {
+            source: Some("2001:db8::/32".parse().unwrap()),
+            endpoint: Some("eice-0123456789abcdef0".to_owned()),
+            ..Attempt::usual()
+        };
         let wire = v1::Attempt::from(&attempt);
         assert_eq!(Attempt::try_from(wire.clone()).unwrap(), attempt);
         for port in [0, 65_536] {

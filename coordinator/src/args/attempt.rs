@@ -73,6 +73,12 @@ pub struct AttemptArgs {
     /// Which of the instance's addresses is dialled; left out: the one that the way implies
     #[arg(long, value_name = "IP")]
     address: Option<IpAddr>,
+    /// The EC2 Instance Connect Endpoint to go through; left out: the one that the AWS CLI would choose
+    #[arg(long, value_name = "ID", value_parser = value::endpoint_id)]
+    endpoint: Option<String>,
+    /// The client's address, for an endpoint that keeps it
+    #[arg(long, value_name = "IP", conflicts_with = "source")]
+    client_ip: Option<IpAddr>,
     /// Who brings the facts of the operating system: auto, ssm, script, none, or an os.json
     #[arg(long, value_name = "COURIER|FILE", default_value = "auto", value_parser = value::os_facts)]
     pub os_facts: OsFactsFrom,
@@ -105,6 +111,8 @@ pub enum AttemptArgsError {
         "`--source` has no meaning with `--via browser`: the connection comes from the Region's own EC2 Instance Connect range"
     )]
     SourceOfBrowser,
+    #[error("`{flag}` has no meaning with `--via {via}`: that way leads through no EC2 Instance Connect Endpoint")]
+    NoEndpointOnThisWay { flag: &'static str, via: Via },
 }
 
 impl AttemptArgs {
@@ -117,18 +125,27 @@ impl AttemptArgs {
         if self.via == Via::Browser && self.source.is_some() {
             return Err(AttemptArgsError::SourceOfBrowser);
         }
+        let of_endpoint = [("--endpoint", self.endpoint.is_some()), ("--client-ip", self.client_ip.is_some())];
+        let of_endpoint = of_endpoint.into_iter().find_map(|(flag, is_given)| is_given.then_some(flag));
+        // As in `aws ec2-instance-connect ssh`: an option of the endpoint chooses its way.
+        let via = match (of_endpoint, self.via) {
+            (None, via) => via,
+            (Some(_), Via::Auto | Via::Endpoint) => Via::Endpoint,
+            (Some(flag), via) => return Err(AttemptArgsError::NoEndpointOnThisWay { flag, via }),
+        };
         let source = match self.source {
             Some(Source::Net(net)) => Some(net),
             Some(Source::Me) => own.map(IpNet::from),
-            None => None,
+            None => self.client_ip.map(IpNet::from),
         };
         Ok(Attempt {
             os_user: self.os_user.clone(),
             principal: self.principal.clone(),
-            via: self.via,
+            via,
             source,
             address: self.address,
             port: self.port,
+            endpoint: self.endpoint.clone(),
         })
     }
 }

@@ -155,6 +155,7 @@ impl From<FailOnArg> for FailOn {
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
+    use eic_doctor_proto::Via;
 
     use super::*;
 
@@ -189,6 +190,18 @@ mod tests {
         );
         assert_eq!(attempt.principal.as_deref(), Some("arn:aws:iam::123456789012:user/ann"));
         assert_eq!(args.attempt.assume_role.as_deref(), Some("arn:aws:iam::123456789012:role/ops"));
+    }
+
+    #[test]
+    fn an_option_of_the_endpoint_chooses_its_way_and_contradicts_others() {
+        let attempt = |line: &str| check(line).attempt.attempt(None);
+        let named = attempt("check --endpoint eice-0123456789abcdef0 i-0123456789abcdef0").unwrap();
+        assert_eq!((named.via, named.endpoint.as_deref()), (Via::Endpoint, Some("eice-0123456789abcdef0")));
+        let client = attempt("check --client-ip 203.0.113.7 --via endpoint i-0123456789abcdef0").unwrap();
+        assert_eq!((client.via, client.source), (Via::Endpoint, Some("203.0.113.7/32".parse().unwrap())));
+        assert!(attempt("check --client-ip 203.0.113.7 --via public i-0123456789abcdef0").is_err());
+        assert!(parse("check --client-ip 203.0.113.7 --source 203.0.113.7 i-0123456789abcdef0").is_err());
+        assert!(parse("check --endpoint vpce-0123456789abcdef0 i-0123456789abcdef0").is_err());
     }
 
     #[test]

@@ -21,6 +21,20 @@ pub(super) fn instance_id(text: &str) -> Result<String, String> {
     }
 }
 
+pub(super) fn endpoint_id(text: &str) -> Result<String, String> {
+    let is_id = text.strip_prefix("eice-").is_some_and(|digits| {
+        (8..=32).contains(&digits.len()) && digits.chars().all(|c| c.is_ascii_digit() || ('a'..='f').contains(&c))
+    });
+    if is_id {
+        Ok(text.to_owned())
+    } else {
+        Err(format!(
+            "`{}` is not the id of an EC2 Instance Connect Endpoint, such as eice-0123456789abcdef0",
+            visible(text)
+        ))
+    }
+}
+
 /// `eu-west-1`, `us-gov-east-1`, `us-iso-west-1`, `eusc-de-east-1`.
 pub(super) fn region(text: &str) -> Result<String, String> {
     let parts: Vec<&str> = text.split('-').collect();

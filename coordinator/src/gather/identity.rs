@@ -70,7 +70,8 @@ pub(super) async fn tunnel<A: Aws>(
     let (Via::Endpoint, Some(instance)) = (resolved.via, seen.instance.known()) else { return Fact::NotGathered };
     let endpoints = network.instance_connect_endpoints.known().map(Vec::as_slice).unwrap_or_default();
     let Ok(dialled) = path::address::dialled(instance, &resolved) else { return Fact::NotGathered };
-    let Some(endpoint) = path::endpoint::choose(endpoints, dialled.interface) else { return Fact::NotGathered };
+    let chosen = path::endpoint::choose(endpoints, dialled.interface, resolved.endpoint.as_deref());
+    let Some(endpoint) = chosen else { return Fact::NotGathered };
     let principal = match &identity.principal_arn {
         Fact::Known(arn) => arn,
         Fact::Unreadable(why) => return Fact::Unreadable(why.clone()),

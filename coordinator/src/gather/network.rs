@@ -164,9 +164,11 @@ async fn around<A: Aws>(
     };
     let resolved = path::resolve(attempt, &seen.instance);
     let endpoint = match (resolved.via, path::address::dialled(instance, &resolved)) {
-        (Via::Endpoint, Ok(dialled)) => {
-            path::endpoint::choose(endpoints.known().map(Vec::as_slice).unwrap_or_default(), dialled.interface)
-        }
+        (Via::Endpoint, Ok(dialled)) => path::endpoint::choose(
+            endpoints.known().map(Vec::as_slice).unwrap_or_default(),
+            dialled.interface,
+            resolved.endpoint.as_deref(),
+        ),
         _ => None,
     };
     let ids = Ids::of(instance, endpoint);
@@ -228,7 +230,13 @@ impl Ids {
         Self {
             subnets: distinct(subnets.chain(endpoint.map(|endpoint| &endpoint.subnet_id))),
             groups: distinct(groups.map(|group| &group.group_id).chain(&endpoint_groups)),
-            vpcs: distinct(interfaces.iter().map(|interface| &interface.vpc_id).chain([&instance.vpc_id])),
+            vpcs: distinct(
+                interfaces
+                    .iter()
+                    .map(|interface| &interface.vpc_id)
+                    .chain([&instance.vpc_id])
+                    .chain(endpoint.map(|endpoint| &endpoint.vpc_id)),
+            ),
         }
     }
 }

@@ -21,7 +21,8 @@ pub struct Dialled<'a> {
 /// groups and routes decide (EC2 User Guide, "Amazon EC2 instance IP addressing"). Where a way leaves the choice, it is the one of
 /// `aws ec2-instance-connect ssh --connection-type direct`: public IPv4, then IPv6; and of its endpoint way: private IPv4, then IPv6.
 pub fn dialled<'a>(instance: &'a Instance, attempt: &Attempt) -> Result<Dialled<'a>, String> {
-    let source = attempt.source.filter(|_| attempt.via != Via::Browser);
+    // Through an endpoint the client comes by HTTPS, so its own family chooses nothing.
+    let source = attempt.source.filter(|_| !matches!(attempt.via, Via::Browser | Via::Endpoint));
     let is_public = matches!(attempt.via, Via::Browser | Via::Public);
     let mut candidates = if is_public { public(instance) } else { private(instance) };
     if let Some(address) = attempt.address {

@@ -22,6 +22,7 @@ use eic_doctor_proto::{Attempt, Fact, Hop, HopDecision, PathAnswer, PathReport, 
 
 use crate::facts::{AwsFacts, Instance, NetworkInterface};
 use crate::path::cidr::Cover;
+use crate::path::endpoint::NoEndpoint;
 use crate::path::source::{NoSource, Source};
 
 pub use resolve::resolve;
@@ -47,6 +48,10 @@ pub struct Way<'a> {
     /// Security groups that the source is a member of, where that is known: those of the endpoint.
     pub source_groups: Vec<&'a str>,
     pub is_private: bool,
+    /// Through an endpoint of another VPC, so that replies need a route to that one.
+    pub is_from_other_vpc: bool,
+    /// Through an endpoint in the interface's own subnet, whatever address it comes with.
+    pub is_from_own_subnet: bool,
     pub port: u16,
 }
 
@@ -116,14 +121,28 @@ pub fn way<'a>(facts: &'a AwsFacts, attempt: &Attempt) -> Result<Way<'a>, Why> {
         .ok_or_else(|| Why::new("the instance's answer lists no network interface"))?;
     let dialled = dialled.map(|dialled| dialled.address);
     if attempt.via == Via::Endpoint {
-        let endpoint =
-            endpoint::of(facts, interface)?.ok_or_else(|| Why::new("there is no endpoint to come through"))?;
+        let endpoint = endpoint::of(facts, attempt, interface).map_err(|none| match none {
+            NoEndpoint::Missing(_) => Why::new("there is no endpoint to come through"),
+            NoEndpoint::Unknown(why) => why,
+        })?;
+        let source = endpoint::source(facts, attempt, endpoint, dialled);
+        let is_its_vpc = endpoint::is_in_vpc_of(endpoint, interface);
+        // A rule may name a group of a peered VPC; over a transit gateway only where that is switched on (VPC User Guide,
+        // "Security group referencing").
+        let are_members_known = is_its_vpc || route_table::is_by_peering(facts, interface, &source);
         return Ok(Way {
             interface,
             dialled,
-            source: endpoint::source(facts, attempt, endpoint, dialled),
-            source_groups: endpoint.security_group_ids.iter().map(String::as_str).collect(),
+            source,
+            source_groups: endpoint
+                .security_group_ids
+                .iter()
+                .filter(|_| are_members_known)
+                .map(String::as_str)
+                .collect(),
             is_private: true,
+            is_from_other_vpc: !is_its_vpc,
+            is_from_own_subnet: endpoint.subnet_id.is_some() && endpoint.subnet_id == interface.subnet_id,
             port: attempt.port,
         });
     }
@@ -133,6 +152,8 @@ pub fn way<'a>(facts: &'a AwsFacts, attempt: &Attempt) -> Result<Way<'a>, Why> {
         source: source::of(facts, attempt, dialled),
         source_groups: Vec::new(),
         is_private: attempt.via == Via::Private,
+        is_from_other_vpc: false,
+        is_from_own_subnet: false,
         port: attempt.port,
     })
 }

@@ -46,6 +46,10 @@ pub fn judge(facts: &AwsFacts, attempt: &Attempt, direction: Direction) -> Decid
         Ok(way) => way,
         Err(why) => return Decided::unknown("", why),
     };
+    if way.is_from_own_subnet {
+        let rule = "the endpoint is in the instance's own subnet, whose network ACL it does not meet";
+        return Decided::new("", HopDecision::NotApplicable, rule);
+    }
     if let Some(cidr) = own_subnet(facts, &way) {
         let rule = format!("the source is within the instance's own subnet {cidr}, whose network ACL it does not meet");
         return Decided::new("", HopDecision::NotApplicable, rule);
@@ -78,10 +82,13 @@ pub fn acl_of<'a>(facts: &'a AwsFacts, subnet: &str) -> Result<&'a NetworkAcl, W
     })
 }
 
+pub fn is_of(entry: &NetworkAclEntry, direction: Direction) -> bool {
+    entry.egress == Some(direction == Direction::Egress)
+}
+
 pub fn entries(acl: &NetworkAcl, direction: Direction) -> Result<Entries, Why> {
     let id = acl.network_acl_id.as_deref().unwrap_or_default();
-    let of_direction: Vec<&NetworkAclEntry> =
-        acl.entries.iter().filter(|entry| entry.egress == Some(direction == Direction::Egress)).collect();
+    let of_direction: Vec<&NetworkAclEntry> = acl.entries.iter().filter(|entry| is_of(entry, direction)).collect();
     let taken = of_direction.iter().filter_map(|entry| entry.rule_number).collect();
     let mut entries = Vec::with_capacity(of_direction.len());
     for entry in of_direction {

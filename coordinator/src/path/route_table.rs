@@ -9,9 +9,9 @@ use std::net::IpAddr;
 use eic_doctor_proto::{Attempt, HopDecision, Via, Why};
 use ipnet::IpNet;
 
-use crate::facts::{AwsFacts, Route, RouteTable};
+use crate::facts::{AwsFacts, NetworkInterface, Route, RouteTable};
 use crate::path::cidr::AddressSet;
-use crate::path::source::NoSource;
+use crate::path::source::{NoSource, Source};
 use crate::path::{Decided, Way, internet_gateway, need, prefix_list, way};
 
 /// A part of the source and the route that decides for it.
@@ -41,17 +41,17 @@ pub enum Target<'a> {
 }
 
 pub fn judge(facts: &AwsFacts, attempt: &Attempt) -> Decided {
-    if attempt.via == Via::Endpoint {
-        // Known to be so of every VPC, but not said of an instance that nobody has seen.
-        return match need(&facts.instance, "the instance") {
-            Ok(_) => {
-                Decided::new("", HopDecision::NotApplicable, "replies go back through the endpoint, inside the VPC")
-            }
-            Err(why) => Decided::unknown("", why),
-        };
+    // Known to be so of every VPC, but not said of an instance that nobody has seen.
+    if let Err(why) = need(&facts.instance, "the instance") {
+        return Decided::unknown("", why);
     }
+    let inside =
+        || Decided::new("", HopDecision::NotApplicable, "replies go back through the endpoint, inside the VPC");
     let way = match way(facts, attempt) {
+        Ok(way) if attempt.via == Via::Endpoint && !way.is_from_other_vpc => return inside(),
         Ok(way) => way,
+        // Which endpoint it is, or that there is none, is another check's affair.
+        Err(_) if attempt.via == Via::Endpoint => return inside(),
         Err(why) => return Decided::unknown("", why),
     };
     let table = match table(facts, &way) {
@@ -76,8 +76,11 @@ pub fn judge(facts: &AwsFacts, attempt: &Attempt) -> Decided {
 
 /// The table that the network interface's subnet names, else the main one of its VPC.
 pub fn table<'a>(facts: &'a AwsFacts, way: &Way<'a>) -> Result<&'a RouteTable, Why> {
+    table_of(facts, way.interface)
+}
+
+pub fn table_of<'a>(facts: &'a AwsFacts, interface: &NetworkInterface) -> Result<&'a RouteTable, Why> {
     let tables = need(&facts.route_tables, "the route tables")?;
-    let interface = way.interface;
     let subnet = interface.subnet_id.as_deref().ok_or_else(|| Why::new("the network interface names no subnet"))?;
     let names_subnet = |table: &&RouteTable| {
         table.associations.iter().any(|association| association.subnet_id.as_deref() == Some(subnet))
@@ -92,6 +95,21 @@ pub fn table<'a>(facts: &'a AwsFacts, way: &Way<'a>) -> Result<&'a RouteTable, W
             "no route table in the answer of ec2:DescribeRouteTables is associated with {subnet} or is the main one"
         ))
     })
+}
+
+/// Whether replies to all of the source leave by a peering connection.
+pub fn is_by_peering(facts: &AwsFacts, interface: &NetworkInterface, source: &Result<Source, NoSource>) -> bool {
+    let (Ok(table), Ok(source)) = (table_of(facts, interface), source) else { return false };
+    let by_peering = |portion: &Portion<'_>| {
+        portion
+            .matched
+            .is_some_and(|matched| matched.route.vpc_peering_connection_id.is_some() && is_active(matched.route))
+    };
+    Routes::of(facts, table).is_ok_and(|routes| routes.portions(&source.nets).iter().all(by_peering))
+}
+
+pub fn is_active(route: &Route) -> bool {
+    route.state.as_deref() == Some("active")
 }
 
 /// A table's routes by destination, the most specific first, so that asking for one address costs no memory.

@@ -1,9 +1,8 @@
-"""EC2 operations that moto lacks, or answers with less than EC2 does."""
+"""EC2 operations that moto lacks, or answers with less than EC2 does; endpoints and Block Public Access have files of their own."""
 
 from __future__ import annotations
 
 import json
-import secrets
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,9 @@ OTHER_ZONES = {
     zone["name"]: zone
     for zone in json.loads(Path(__file__).with_name("zones.json").read_text(encoding="utf-8"))["other_zones"]
 }
+
+
+STATE_CODES = {"pending": "0", "running": "16", "shutting-down": "32", "terminated": "48", "stopping": "64", "stopped": "80"}
 
 
 def describe_instance_status(front: Front, call: Call) -> Answer:
@@ -85,65 +87,49 @@ def describe_availability_zones(front: Front, call: Call) -> Answer:
     return ec2_answer(call.operation, {"availabilityZoneInfo": zones})
 
 
-def describe_instance_connect_endpoints(front: Front, call: Call) -> Answer:
-    endpoints = front.nodes.endpoints.get(call.region, [])
-    wanted = {
-        "instance-connect-endpoint-id": "instanceConnectEndpointId", "state": "state", "subnet-id": "subnetId", "vpc-id": "vpcId",
-    }
-    for name, values in call.filters().items():
-        if name not in wanted:
-            raise AwsError("InvalidParameterValue", f"The filter '{name}' is invalid")
-        endpoints = [e for e in endpoints if e.get(wanted[name]) in values]
-    if ids := call.listed("InstanceConnectEndpointId"):
-        found = {e["instanceConnectEndpointId"] for e in endpoints}
-        if missing := [i for i in ids if i not in found]:
-            raise AwsError(
-                "InvalidInstanceConnectEndpointId.NotFound", f"The instance connect endpoint ID '{missing[0]}' does not exist"
-            )
-        endpoints = [e for e in endpoints if e["instanceConnectEndpointId"] in ids]
-    return ec2_answer(call.operation, {"instanceConnectEndpointSet": endpoints})
+def describe_instances(front: Front, call: Call) -> Answer:
+    """What the lab was told that AWS says of an instance: a state that passes, a service that operates it, its platform."""
+    answer = front.pass_on(call)
+    if answer.status != 200 or not any(node.told for node in front.nodes.in_region(call.region)):
+        return answer
+    tree = parse_xml(answer.body)
+    for item in tree.findall("./reservationSet/item/instancesSet/item"):
+        node = front.nodes.get(item.findtext("instanceId", ""))
+        if node is None or not node.told:
+            continue
+        if state := node.passing_state():
+            item.find("instanceState/name").text = state
+            item.find("instanceState/code").text = STATE_CODES[state]
+        if principal := node.told.get("operator"):
+            _replace(item, "operator", {"managed": "true", "principal": principal})
+        if platform := node.told.get("platform"):
+            _replace(item, "platform", platform)
+            _replace(item, "platformDetails", platform.capitalize())
+    return _as_ec2(answer, tree)
 
 
-def describe_vpc_block_public_access_options(front: Front, call: Call) -> Answer:
-    options = {
-        "awsAccountId": front.callers.account(call.access_key, call.region),
-        "awsRegion": call.region,
-        "state": "default-state",
-        "internetGatewayBlockMode": "off",
-        "managedBy": "account",
-        "exclusionsAllowed": "allowed",
-    }
-    told = {name: value for name, value in front.nodes.public_access.get(call.region, {}).items() if name != "exclusions"}
-    return ec2_answer(call.operation, {"vpcBlockPublicAccessOptions": options | told})
+def describe_subnets(front: Front, call: Call) -> Answer:
+    """A subnet that another account shares is that account's."""
+    answer = front.pass_on(call)
+    owners = {node.told["subnet"]: node.told["subnet_owner"] for node in front.nodes.in_region(call.region) if "subnet_owner" in node.told}
+    if answer.status != 200 or not owners:
+        return answer
+    tree = parse_xml(answer.body)
+    for item in tree.findall("./subnetSet/item"):
+        if owner := owners.get(item.findtext("subnetId", "")):
+            _replace(item, "ownerId", owner)
+    return _as_ec2(answer, tree)
 
 
-def describe_vpc_block_public_access_exclusions(front: Front, call: Call) -> Answer:
-    exclusions = front.nodes.public_access.get(call.region, {}).get("exclusions", [])
-    return ec2_answer(call.operation, {"vpcBlockPublicAccessExclusionSet": exclusions})
-
-
-def create_vpc_block_public_access_exclusion(front: Front, call: Call) -> Answer:
-    subnet, vpc = call.params.get("SubnetId"), call.params.get("VpcId")
-    account = front.callers.account(call.access_key, call.region)
-    resource = f"subnet/{subnet}" if subnet else f"vpc/{vpc}"
-    exclusion = {
-        "exclusionId": f"vpcbpa-exclude-{secrets.token_hex(8)}0",
-        "internetGatewayExclusionMode": call.params["InternetGatewayExclusionMode"],
-        "resourceArn": f"arn:aws:ec2:{call.region}:{account}:{resource}",
-        "state": "create-complete",
-    }
-    front.nodes.public_access.setdefault(call.region, {}).setdefault("exclusions", []).append(exclusion)
-    return ec2_answer(call.operation, {"vpcBlockPublicAccessExclusion": exclusion})
-
-
-def modify_vpc_block_public_access_exclusion(front: Front, call: Call) -> Answer:
-    wanted = call.params["ExclusionId"]
-    for exclusion in front.nodes.public_access.get(call.region, {}).get("exclusions", []):
-        if exclusion["exclusionId"] == wanted:
-            exclusion["internetGatewayExclusionMode"] = call.params["InternetGatewayExclusionMode"]
-            exclusion["state"] = "update-complete"
-            return ec2_answer(call.operation, {"vpcBlockPublicAccessExclusion": exclusion})
-    raise AwsError("InvalidVpcBlockPublicAccessExclusionId.NotFound", f"The exclusion '{wanted}' does not exist")
+def _replace(parent: ElementTree.Element, name: str, value: str | dict[str, str]) -> None:
+    for child in parent.findall(name):
+        parent.remove(child)
+    child = ElementTree.SubElement(parent, name)
+    if isinstance(value, str):
+        child.text = value
+    else:
+        for key, text in value.items():
+            ElementTree.SubElement(child, key).text = text
 
 
 def get_instance_metadata_defaults(front: Front, call: Call) -> Answer:
@@ -166,11 +152,20 @@ def modify_instance_metadata_options(front: Front, call: Call) -> Answer:
 
 
 def stop_instances(front: Front, call: Call) -> Answer:
-    """A stopped instance's SSM Agent no longer answers."""
+    """A stopped instance's SSM Agent no longer answers; on its next host the system is well."""
     answer = front.pass_on(call)
     if answer.status == 200:
         for node in filter(None, map(front.nodes.get, call.listed("InstanceId"))):
             node.ping_status = "ConnectionLost" if node.ping_status else None
+            node.system_status = node.instance_status = "ok"
+    return answer
+
+
+def reboot_instances(front: Front, call: Call) -> Answer:
+    answer = front.pass_on(call)
+    if answer.status == 200:
+        for node in filter(None, map(front.nodes.get, call.listed("InstanceId"))):
+            node.instance_status = "ok"
     return answer
 
 
@@ -188,15 +183,13 @@ def _as_ec2(answer: Answer, tree: ElementTree.Element) -> Answer:
 
 
 OPERATIONS = {
+    "ec2:DescribeInstances": describe_instances,
+    "ec2:DescribeSubnets": describe_subnets,
     "ec2:DescribeInstanceStatus": describe_instance_status,
     "ec2:DescribeAvailabilityZones": describe_availability_zones,
-    "ec2:DescribeInstanceConnectEndpoints": describe_instance_connect_endpoints,
-    "ec2:CreateVpcBlockPublicAccessExclusion": create_vpc_block_public_access_exclusion,
-    "ec2:ModifyVpcBlockPublicAccessExclusion": modify_vpc_block_public_access_exclusion,
-    "ec2:DescribeVpcBlockPublicAccessOptions": describe_vpc_block_public_access_options,
-    "ec2:DescribeVpcBlockPublicAccessExclusions": describe_vpc_block_public_access_exclusions,
     "ec2:GetInstanceMetadataDefaults": get_instance_metadata_defaults,
     "ec2:ModifyInstanceMetadataOptions": modify_instance_metadata_options,
+    "ec2:RebootInstances": reboot_instances,
     "ec2:StopInstances": stop_instances,
     "ec2:StartInstances": start_instances,
 }

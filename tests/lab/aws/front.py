@@ -10,7 +10,7 @@ import traceback
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Callable
 
-from . import connect, ec2, iam, identity, ssm, trail
+from . import connect, ec2, endpoints, iam, identity, public_access, ssm, trail
 from .identity import Callers
 from .knobs import Knobs, refusal, throttled
 from .moto_child import MotoChild
@@ -36,7 +36,8 @@ class Front:
         self.commands = ssm.Commands()
         self.trail = trail.Trail()
         self.operations: dict[str, Operation] = {
-            **ec2.OPERATIONS, **iam.OPERATIONS, **ssm.OPERATIONS, **connect.OPERATIONS, **trail.OPERATIONS, **identity.OPERATIONS,
+            **ec2.OPERATIONS, **endpoints.OPERATIONS, **public_access.OPERATIONS, **iam.OPERATIONS, **ssm.OPERATIONS,
+            **connect.OPERATIONS, **trail.OPERATIONS, **identity.OPERATIONS,
         }
         self._server = Server(("127.0.0.1", 0), Handler)
         self._server.front = self

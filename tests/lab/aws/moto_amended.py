@@ -19,6 +19,7 @@ os.environ.setdefault("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
 
 from moto.ec2.models import availability_zones_and_regions as zones
 
+from moto.ec2.models.elastic_network_interfaces import NetworkInterface
 from moto.ec2.models.instances import Instance, InstanceBackend, MetadataOptions
 from moto.ec2.models.managed_prefixes import ManagedPrefixList, ManagedPrefixListBackend
 from moto.ec2.models.network_acls import NetworkAcl, NetworkAclBackend
@@ -153,6 +154,11 @@ def amend_instances() -> None:
     Instance.ipv6_address = property(ipv6_address)
 
 
+def amend_interfaces() -> None:
+    """An interface wears its own security groups, not the instance's besides."""
+    NetworkInterface.group_set = property(lambda self: self._group_set)
+
+
 def amend_metadata_options() -> None:
     """What ModifyInstanceMetadataOptions is not told stays as it is."""
     plain_modify = InstanceBackend.modify_instance_metadata_options
@@ -175,7 +181,10 @@ class Quiet(WSGIRequestHandler):
 
 
 def main() -> None:
-    for amend in (amend_zones, amend_prefix_lists, amend_network_acls, amend_routes, amend_instances, amend_metadata_options):
+    amendments = (
+        amend_zones, amend_prefix_lists, amend_network_acls, amend_routes, amend_interfaces, amend_instances, amend_metadata_options,
+    )  # fmt: skip
+    for amend in amendments:
         amend()
     server = make_server("127.0.0.1", 0, DomainDispatcherApplication(create_backend_app), threaded=True, request_handler=Quiet)
 

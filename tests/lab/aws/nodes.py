@@ -32,6 +32,17 @@ class Node:
     command_delay_ms: int = 0
     # Cuts what GetCommandInvocation gives back after so many characters, without AWS's mark.
     command_cut: int | None = None
+    # What EC2 says of the instance beyond moto: `state` (passes after `state_lasts` descriptions), `operator`, `platform`;
+    # `subnet` and `subnet_owner`, of a subnet that another account shares.
+    told: dict[str, Any] = field(default_factory=dict)
+
+    def passing_state(self) -> str | None:
+        """The state that is told instead of moto's, each time that it is."""
+        if self.told.get("state_lasts", 1) <= 0:
+            return None
+        if "state_lasts" in self.told:
+            self.told["state_lasts"] -= 1
+        return self.told.get("state")
 
     def change(self, changes: dict[str, Any]) -> None:
         known = {f.name for f in fields(self)} - {"instance_id", "region", "private_ip", "availability_zone", "machine"}

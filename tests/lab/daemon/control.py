@@ -15,6 +15,7 @@ from typing import Any, Callable
 from urllib.parse import parse_qs, urlsplit
 
 import faults
+from aws import endpoints
 
 from .lab import Lab, Unknown
 
@@ -37,6 +38,7 @@ ROUTES: list[Route] = [
     ("POST", "/instance/([^/]+)/file", lambda lab, part, body: lab.install_file(part[0], body)),
     ("POST", "/instance/([^/]+)/imds", lambda lab, part, body: lab.machine(part[0]).update_imds(**body)),
     ("POST", "/instance/([^/]+)/node", lambda lab, part, body: _node(lab, part[0], body)),
+    ("POST", "/endpoint/([^/]+)", lambda lab, part, body: endpoints.put(lab.front, part[0], body)),
     ("POST", "/region", lambda lab, _, body: lab.region(body)),
     ("POST", "/fault", lambda lab, _, body: lab.fault(body["instance_id"], body["name"])),
     ("GET", "/faults", lambda lab, _, body: faults.listing()),

@@ -46,6 +46,9 @@ pub fn recheck_attempt(facts: &AwsFacts, attempt: &Attempt, only: &str) -> Strin
     if attempt.via != Via::Auto {
         check = check.args(["--via", attempt.via.word()]);
     }
+    if let Some(endpoint) = &attempt.endpoint {
+        check = check.args(["--endpoint", endpoint]);
+    }
     if let Some(source) = attempt.source.filter(|_| attempt.via != Via::Browser) {
         check = check.args(["--source", &source.to_string()]);
     }

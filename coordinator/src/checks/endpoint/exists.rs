@@ -1,4 +1,4 @@
-use eic_doctor_proto::{Attempt, Remedy, Verdict, check};
+use eic_doctor_proto::{Attempt, Command, Remedy, Verdict, check};
 
 use super::{by_hand, verdict};
 use crate::checks::command::{aws, id, recheck_attempt};
@@ -30,7 +30,7 @@ check! {
     pub static CHECK: AwsFacts = {
         id: "aws.endpoint.exists",
         title: "the VPC has an EC2 Instance Connect Endpoint",
-        needs: ["aws.instance.address"],
+        needs: ["aws.instance.exists"],
         actions: ["ec2:DescribeInstances", "ec2:DescribeInstanceConnectEndpoints"],
         judge: judge,
     }
@@ -45,14 +45,18 @@ fn judge(facts: &AwsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
 
 /// In the instance's own subnet, where no network ACL stands between the two.
 fn create(facts: &AwsFacts, attempt: &Attempt) -> Remedy {
+    if attempt.endpoint.is_some() {
+        let text = "Name an endpoint of this account and Region by `--endpoint`, or leave it out";
+        return by_hand(facts, attempt, ONLY, text);
+    }
     let text = "Make an endpoint in the instance's subnet, and wait until its state is create-complete";
-    let subnet = facts.instance.known().and_then(|instance| id(instance.subnet_id.as_deref()));
-    match subnet {
-        Some(subnet) => Remedy::by_command(
-            text,
-            &aws(facts, "ec2", "create-instance-connect-endpoint").args(["--subnet-id", subnet]),
-            recheck_attempt(facts, attempt, ONLY),
-        ),
+    match in_own_subnet(facts) {
+        Some(command) => Remedy::by_command(text, &command, recheck_attempt(facts, attempt, ONLY)),
         None => by_hand(facts, attempt, ONLY, text),
     }
+}
+
+pub(super) fn in_own_subnet(facts: &AwsFacts) -> Option<Command> {
+    let subnet = id(facts.instance.known()?.subnet_id.as_deref())?;
+    Some(aws(facts, "ec2", "create-instance-connect-endpoint").args(["--subnet-id", subnet]))
 }

@@ -8,7 +8,7 @@ mod state;
 
 use eic_doctor_proto::Check;
 
-use super::network::{by_hand, verdict};
+use super::network::{by_hand, opened, verdict};
 use crate::facts::AwsFacts;
 
 pub const ALL: &[&Check<AwsFacts>] =

@@ -1,6 +1,6 @@
 use eic_doctor_proto::{Attempt, Remedy, Verdict, check};
 
-use super::{by_hand, verdict};
+use super::{by_hand, exists, verdict};
 use crate::checks::command::{aws, id, recheck_attempt};
 use crate::facts::AwsFacts;
 use crate::path::endpoint;
@@ -40,14 +40,33 @@ const ONLY: &str = "aws.endpoint";
 
 fn judge(facts: &AwsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
     let decided = endpoint::judge_state(facts, attempt);
-    let failed = decided.rule.contains("-failed");
     let endpoint = id(Some(&decided.id)).map(str::to_owned);
-    Ok(verdict(decided, "ec2:DescribeInstanceConnectEndpoints", || match endpoint.filter(|_| failed) {
-        Some(endpoint) => Remedy::by_command(
-            "Delete the endpoint that failed, then make another",
-            &aws(facts, "ec2", "delete-instance-connect-endpoint").args(["--instance-connect-endpoint-id", &endpoint]),
-            recheck_attempt(facts, attempt, ONLY),
-        ),
-        None => by_hand(facts, attempt, ONLY, "Wait until the endpoint is made, or make another when this one is gone"),
-    }))
+    let state = of(facts, endpoint.as_deref()).unwrap_or_default();
+    Ok(verdict(decided, "ec2:DescribeInstanceConnectEndpoints", || another(facts, attempt, endpoint, &state)))
+}
+
+fn of(facts: &AwsFacts, endpoint: Option<&str>) -> Option<String> {
+    let endpoints = facts.instance_connect_endpoints.known()?;
+    let ours = endpoints.iter().find(|known| known.instance_connect_endpoint_id.as_deref() == endpoint)?;
+    ours.state.clone()
+}
+
+/// A VPC has one endpoint (EC2 User Guide, "Quotas for EC2 Instance Connect Endpoint"), so the one that serves nobody goes first.
+fn another(facts: &AwsFacts, attempt: &Attempt, endpoint: Option<String>, state: &str) -> Remedy {
+    let verify = recheck_attempt(facts, attempt, ONLY);
+    match (state.rsplit_once('-'), endpoint, exists::in_own_subnet(facts)) {
+        (Some((_, "failed")), Some(endpoint), Some(create)) => {
+            let delete = aws(facts, "ec2", "delete-instance-connect-endpoint")
+                .args(["--instance-connect-endpoint-id", &endpoint]);
+            Remedy::by_command(
+                "Delete the endpoint that failed, and make another when it is gone",
+                &delete.and(create),
+                verify,
+            )
+        }
+        (Some(("delete-in" | "delete", _)), _, Some(create)) => {
+            Remedy::by_command("Make another endpoint when this one is gone", &create, verify)
+        }
+        _ => by_hand(facts, attempt, ONLY, "Wait until the endpoint is made, or make another when this one is gone"),
+    }
 }

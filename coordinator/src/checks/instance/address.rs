@@ -1,8 +1,8 @@
-use eic_doctor_proto::{Attempt, Remedy, Verdict, Via, check};
+use eic_doctor_proto::{Attempt, Command, Remedy, Verdict, Via, check};
 
-use crate::checks::command::{id, recheck_attempt};
+use crate::checks::command::{aws, id, recheck_attempt};
 use crate::checks::network::{by_hand, verdict};
-use crate::facts::AwsFacts;
+use crate::facts::{AwsFacts, NetworkInterface};
 use crate::path::{address, judge_address};
 
 check! {
@@ -42,27 +42,58 @@ fn judge(facts: &AwsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
     Ok(verdict(judge_address(facts, attempt), "ec2:DescribeInstances", || remedy(facts, attempt)))
 }
 
+/// The shell variable that holds the id of the address that the command itself allocates.
+const ALLOCATION: &str = "allocation";
+
 fn remedy(facts: &AwsFacts, attempt: &Attempt) -> Remedy {
     let only = "aws.instance.address";
     if attempt.address.is_some() {
-        return by_hand(
-            facts,
-            attempt,
-            only,
-            "Leave `--address` out, or give one of the instance's addresses that this way dials",
-        );
+        let text = "Leave `--address` out, or give one of the instance's addresses that this way dials";
+        return by_hand(facts, attempt, only, text);
     }
     let comes_by_ipv6 = attempt.via != Via::Browser && attempt.source.is_some_and(|source| source.addr().is_ipv6());
     let interface = facts.instance.known().and_then(address::primary);
-    let interface = interface
-        .and_then(|interface| id(interface.network_interface_id.as_deref()))
-        .unwrap_or("the network interface");
-    let text = match attempt.via {
-        _ if comes_by_ipv6 => format!("Assign an IPv6 address to {interface}, or connect from an IPv4 address"),
-        Via::Private | Via::Endpoint => String::from("Connect by another way: the instance has no private address"),
-        _ => format!(
-            "Allocate an Elastic IP address and associate it with {interface}, or connect through an EC2 Instance Connect Endpoint"
+    let interface_id = interface.and_then(|interface| id(interface.network_interface_id.as_deref()));
+    let name = interface_id.unwrap_or("the network interface");
+    let (text, command) = match attempt.via {
+        _ if comes_by_ipv6 => (
+            format!("Assign an IPv6 address to {name}, or connect from an IPv4 address"),
+            interface_id.filter(|_| has_ipv6(facts, interface)).map(|id| assign_ipv6(facts, id)),
+        ),
+        Via::Private | Via::Endpoint => {
+            (String::from("Connect by another way: the instance has no private address of that family"), None)
+        }
+        _ => (
+            format!(
+                "Allocate an Elastic IP address and associate it with {name}, or connect through an EC2 Instance Connect Endpoint"
+            ),
+            interface_id.map(|id| associate(facts, id)),
         ),
     };
-    Remedy::by_hand(text, recheck_attempt(facts, attempt, only))
+    match command {
+        Some(command) => Remedy::by_command(text, &command, recheck_attempt(facts, attempt, only)),
+        None => Remedy::by_hand(text, recheck_attempt(facts, attempt, only)),
+    }
+}
+
+fn associate(facts: &AwsFacts, interface: &str) -> Command {
+    let allocate = aws(facts, "ec2", "allocate-address")
+        .args(["--domain", "vpc", "--query", "AllocationId", "--output", "text"])
+        .into_variable(ALLOCATION);
+    let associate = aws(facts, "ec2", "associate-address")
+        .args(["--network-interface-id", interface, "--allocation-id"])
+        .variable(ALLOCATION);
+    allocate.and(associate)
+}
+
+fn assign_ipv6(facts: &AwsFacts, interface: &str) -> Command {
+    let assign = aws(facts, "ec2", "assign-ipv6-addresses");
+    assign.args(["--network-interface-id", interface, "--ipv6-address-count", "1"])
+}
+
+/// A subnet without an IPv6 CIDR has no address to assign.
+fn has_ipv6(facts: &AwsFacts, interface: Option<&NetworkInterface>) -> bool {
+    let subnet = interface.and_then(|interface| interface.subnet_id.as_ref());
+    let mut subnets = facts.subnets.known().into_iter().flatten();
+    subnets.any(|known| known.subnet_id.as_ref() == subnet && !known.ipv6_cidr_block_association_set.is_empty())
 }

@@ -1,6 +1,6 @@
 use eic_doctor_proto::{Attempt, Remedy, Verdict, check};
 
-use super::{by_hand, verdict};
+use super::{by_hand, new_route, verdict};
 use crate::checks::command::{aws, id, recheck_attempt};
 use crate::facts::AwsFacts;
 use crate::path::{internet_gateway, way};
@@ -61,11 +61,12 @@ fn attach(facts: &AwsFacts, attempt: &Attempt) -> Remedy {
                 recheck_attempt(facts, attempt, ONLY),
             )
         }
-        None => by_hand(
-            facts,
-            attempt,
-            ONLY,
-            "Lead the route to an internet gateway that is attached to the instance's VPC",
-        ),
+        None => {
+            let text = "Lead the route to an internet gateway that is attached to the instance's VPC";
+            match new_route::through_gateway(facts, attempt) {
+                Some(command) => Remedy::by_command(text, &command, recheck_attempt(facts, attempt, ONLY)),
+                None => by_hand(facts, attempt, ONLY, text),
+            }
+        }
     }
 }

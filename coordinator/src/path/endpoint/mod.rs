@@ -1,7 +1,8 @@
 //! EC2 Instance Connect Endpoints: the way to an instance without a public address.
 //!
-//! Source: EC2 User Guide, "Connect to your instances using EC2 Instance Connect Endpoint" and its page on security groups; the choice of
-//! an endpoint: aws-cli v2, `ec2-instance-connect ssh` and `open-tunnel`.
+//! Source: EC2 User Guide, "Connect to your instances using EC2 Instance Connect Endpoint" and its page on security groups.
+
+mod choice;
 
 use std::net::IpAddr;
 
@@ -15,6 +16,8 @@ use crate::path::ports::{Ports, RETURN};
 use crate::path::source::{NoSource, Origin, Source};
 use crate::path::{Decided, address, need, security_group};
 
+pub use choice::{NoEndpoint, choose, is_in_vpc_of, of};
+
 /// The states in which the AWS CLI uses an endpoint.
 const USABLE: [&str; 4] = ["create-complete", "update-in-progress", "update-complete", "update-failed"];
 
@@ -26,27 +29,6 @@ const WITHOUT_CLIENT_IP: [&str; 9] = ["c1.", "cg1.", "cg2.", "g1.", "hi1.", "m1.
 
 pub fn is_usable(endpoint: &InstanceConnectEndpoint) -> bool {
     endpoint.state.as_deref().is_some_and(|state| USABLE.contains(&state))
-}
-
-/// The endpoint that the AWS CLI would take for this interface: in its VPC and usable, in its subnet before others. Where none is
-/// usable, the one that is there.
-pub fn choose<'a>(
-    endpoints: &'a [InstanceConnectEndpoint],
-    interface: &NetworkInterface,
-) -> Option<&'a InstanceConnectEndpoint> {
-    let in_vpc =
-        || endpoints.iter().filter(|endpoint| endpoint.vpc_id.is_some() && endpoint.vpc_id == interface.vpc_id);
-    let usable = || in_vpc().filter(|endpoint| is_usable(endpoint));
-    usable()
-        .find(|endpoint| endpoint.subnet_id == interface.subnet_id)
-        .or_else(|| usable().next())
-        .or_else(|| in_vpc().next())
-}
-
-/// The endpoint that leads to the interface; `None` where its VPC has none.
-pub fn of<'a>(facts: &'a AwsFacts, interface: &NetworkInterface) -> Result<Option<&'a InstanceConnectEndpoint>, Why> {
-    let endpoints = need(&facts.instance_connect_endpoints, "the EC2 Instance Connect Endpoints")?;
-    Ok(choose(endpoints, interface))
 }
 
 /// Whom the instance sees: the endpoint's own interfaces, or the client where the endpoint keeps its address.
@@ -104,14 +86,10 @@ fn sight<'a>(facts: &'a AwsFacts, attempt: &Attempt) -> Result<Sight<'a>, Decide
         }
     }
     let dialled = address::dialled(instance, attempt).map_err(|why| unknown(Why::new(why)))?;
-    let vpc = dialled.interface.vpc_id.as_deref().unwrap_or("the instance's VPC");
-    match of(facts, dialled.interface) {
-        Err(why) => Err(unknown(why)),
-        Ok(None) => {
-            let rule = format!("{vpc} has no EC2 Instance Connect Endpoint");
-            Err(Decided::new("", HopDecision::Blocked, rule))
-        }
-        Ok(Some(endpoint)) => Ok(Sight {
+    match of(facts, attempt, dialled.interface) {
+        Err(NoEndpoint::Unknown(why)) => Err(unknown(why)),
+        Err(NoEndpoint::Missing(rule)) => Err(Decided::new("", HopDecision::Blocked, rule)),
+        Ok(endpoint) => Ok(Sight {
             endpoint,
             id: endpoint.instance_connect_endpoint_id.clone().unwrap_or_default(),
             interface: dialled.interface,
@@ -181,9 +159,20 @@ pub fn judge_address_type(facts: &AwsFacts, attempt: &Attempt) -> Decided {
     if sight.endpoint.preserve_client_ip == Some(true) {
         let instance_type = facts.instance.known().and_then(|instance| instance.instance_type.as_deref());
         let is_old = instance_type.is_some_and(|kind| WITHOUT_CLIENT_IP.iter().any(|old| kind.starts_with(old)));
-        if address.is_ipv6() || is_old {
-            let what = if is_old { instance_type.unwrap_or_default() } else { "IPv6" };
-            let rule = format!("{id} keeps the client's address, which does not work with {what}");
+        let what = if is_old {
+            format!("with {}", instance_type.unwrap_or_default())
+        } else if address.is_ipv6() {
+            String::from("with IPv6")
+        } else if !is_in_vpc_of(sight.endpoint, sight.interface) {
+            format!(
+                "into another VPC than its own, {}",
+                sight.endpoint.vpc_id.as_deref().unwrap_or("which is not told")
+            )
+        } else {
+            String::new()
+        };
+        if !what.is_empty() {
+            let rule = format!("{id} keeps the client's address, which does not work {what}");
             return Decided::new(id, HopDecision::Blocked, rule);
         }
     }
@@ -223,33 +212,35 @@ pub fn judge_network_acl(facts: &AwsFacts, attempt: &Attempt) -> Decided {
     };
     let id = acl.network_acl_id.clone().unwrap_or_default();
     let instance = [IpNet::from(sight.address)];
-    let port = attempt.port;
-    let mut partly = None;
-    for (direction, ports, what) in [
-        (Direction::Egress, Ports { from: port, to: port }, format!("tcp/{port} to {}", sight.address)),
-        (Direction::Ingress, RETURN, format!("replies of {}, tcp/{}-{}", sight.address, RETURN.from, RETURN.to)),
-    ] {
-        let cover = match network_acl::entries(acl, direction) {
-            Ok(entries) => entries.cover(&instance, ports),
-            Err(why) => return Decided::unknown(id, why),
+    let (mut partly, mut not_at_all) = (Vec::new(), Vec::new());
+    for (direction, ports) in through_network_acl(attempt) {
+        let what = match direction {
+            Direction::Egress => format!("tcp/{} to {}", attempt.port, sight.address),
+            Direction::Ingress => format!("replies of {}, tcp/{}-{}", sight.address, ports.from, ports.to),
         };
-        match cover {
-            Cover::All => {}
-            Cover::Partial => {
-                partly = Some(format!("{id} of the endpoint's subnet lets only a part of {what} through"))
-            }
-            Cover::None => {
-                let rule = format!("{id} of the endpoint's subnet does not let {what} through");
-                return Decided::new(id, HopDecision::Blocked, rule);
-            }
+        match network_acl::entries(acl, direction).map(|entries| entries.cover(&instance, ports)) {
+            Ok(Cover::All) => {}
+            Ok(Cover::Partial) => partly.push(what),
+            Ok(Cover::None) => not_at_all.push(what),
+            Err(why) => return Decided::unknown(id, why),
         }
     }
-    match partly {
-        Some(rule) => Decided::new(id, HopDecision::Partial, rule),
-        None => {
-            Decided::new(id, HopDecision::Allowed, format!("lets tcp/{port} to {} and back through", sight.address))
-        }
+    if !not_at_all.is_empty() {
+        let rule = format!("{id} of the endpoint's subnet does not let {} through", not_at_all.join(" and "));
+        return Decided::new(id, HopDecision::Blocked, rule);
     }
+    if !partly.is_empty() {
+        let rule = format!("{id} of the endpoint's subnet lets only a part of {} through", partly.join(" and "));
+        return Decided::new(id, HopDecision::Partial, rule);
+    }
+    let rule = format!("lets tcp/{} to {} and back through", attempt.port, sight.address);
+    Decided::new(id, HopDecision::Allowed, rule)
+}
+
+/// What a connection needs of the network ACL of the endpoint's subnet: the port outbound, the replies inbound.
+pub fn through_network_acl(attempt: &Attempt) -> [(Direction, Ports); 2] {
+    let port = Ports { from: attempt.port, to: attempt.port };
+    [(Direction::Egress, port), (Direction::Ingress, RETURN)]
 }
 
 #[cfg(test)]
@@ -258,6 +249,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::facts::Instance;
 
     fn facts(endpoints: Value) -> AwsFacts {
         let instance = json!({
@@ -300,9 +292,70 @@ mod tests {
         ] {
             assert_eq!(judge_exists(&facts(endpoints), &through(22)).id, chosen);
         }
-        let elsewhere =
-            json!([{ "InstanceConnectEndpointId": "eice-3", "VpcId": "vpc-2", "State": "create-complete" }]);
-        assert_eq!(judge_exists(&facts(elsewhere), &through(22)).decision, HopDecision::Blocked);
+    }
+
+    fn with_routes(mut facts: AwsFacts, routes: Value) -> AwsFacts {
+        let table = json!([{ "RouteTableId": "rtb-1", "VpcId": "vpc-1", "Associations": [{ "SubnetId": "subnet-1" }], "Routes": routes }]);
+        facts.route_tables = Fact::Known(serde_json::from_value(table).unwrap());
+        facts
+    }
+
+    fn of_another_vpc(keeps: bool) -> Value {
+        json!([{ "InstanceConnectEndpointId": "eice-3", "VpcId": "vpc-2", "SubnetId": "subnet-3", "State": "create-complete",
+            "PreserveClientIp": keeps, "SecurityGroupIds": ["sg-9"], "NetworkInterfaceIds": ["eni-9"] }])
+    }
+
+    #[test]
+    fn one_of_another_vpc_may_serve_only_where_a_route_leads_to_other_vpcs() {
+        let local = json!([{ "DestinationCidrBlock": "10.0.0.0/16", "GatewayId": "local", "State": "active" }]);
+        let joined =
+            json!([{ "DestinationCidrBlock": "10.9.0.0/16", "VpcPeeringConnectionId": "pcx-1", "State": "active" }]);
+        for (keeps, routes, decision) in [
+            (false, Some(&local), HopDecision::Blocked),
+            (false, Some(&joined), HopDecision::Unknown),
+            (true, Some(&joined), HopDecision::Blocked),
+            (false, None, HopDecision::Unknown),
+        ] {
+            let facts = facts(of_another_vpc(keeps));
+            let facts = routes.map_or_else(|| facts.clone(), |routes| with_routes(facts.clone(), routes.clone()));
+            assert_eq!(judge_exists(&facts, &through(22)).decision, decision, "{keeps} {routes:?}");
+        }
+        assert_eq!(judge_exists(&facts(json!([])), &through(22)).decision, HopDecision::Blocked);
+    }
+
+    #[test]
+    fn the_one_that_is_named_is_taken_wherever_it_stands() {
+        let named = |id: &str| Attempt { endpoint: Some(id.to_owned()), ..through(22) };
+        let own = endpoint("eice-1", "subnet-1", "create-complete");
+        let mut all = of_another_vpc(false);
+        all.as_array_mut().unwrap().push(own);
+        assert_eq!(judge_exists(&facts(all.clone()), &through(22)).id, "eice-1");
+        assert_eq!(judge_exists(&facts(all.clone()), &named("eice-3")).id, "eice-3");
+        assert_eq!(judge_exists(&facts(all), &named("eice-4")).decision, HopDecision::Blocked);
+        // The client's address is kept within the endpoint's own VPC only.
+        let mut keeps = facts(of_another_vpc(true));
+        keeps.instance = keeps.instance.map(|instance| Instance { instance_type: Some("t3.micro".into()), ..instance });
+        let decided = judge_address_type(&keeps, &named("eice-3"));
+        assert!(decided.decision == HopDecision::Blocked && decided.rule.contains("vpc-2"), "{decided:?}");
+    }
+
+    #[test]
+    fn from_another_vpc_replies_need_a_route_and_a_groups_members_are_known_over_a_peering_alone() {
+        let attempt = Attempt { endpoint: Some("eice-3".into()), ..through(22) };
+        let mut facts = facts(of_another_vpc(false));
+        let interface = json!([{ "NetworkInterfaceId": "eni-9", "PrivateIpAddress": "10.9.0.5" }]);
+        facts.endpoint_interfaces = Fact::Known(serde_json::from_value(interface).unwrap());
+        for (target, route, members) in [
+            (json!({ "VpcPeeringConnectionId": "pcx-1" }), HopDecision::Allowed, 1),
+            (json!({ "TransitGatewayId": "tgw-1" }), HopDecision::Allowed, 0),
+            (json!({ "NatGatewayId": "nat-1" }), HopDecision::Blocked, 0),
+        ] {
+            let mut to = json!({ "DestinationCidrBlock": "10.9.0.0/16", "State": "active" });
+            to.as_object_mut().unwrap().extend(target.as_object().unwrap().clone());
+            let facts = with_routes(facts.clone(), json!([to]));
+            assert_eq!(crate::path::route_table::judge(&facts, &attempt).decision, route, "{target}");
+            assert_eq!(crate::path::way(&facts, &attempt).unwrap().source_groups.len(), members, "{target}");
+        }
     }
 
     #[test]

@@ -1,0 +1,1 @@
+"""The rows, a file an area."""

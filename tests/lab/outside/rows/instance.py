@@ -1,0 +1,44 @@
+"""The instance itself, its zone and its Region."""
+
+from typing import Any
+
+from outside.row import PUBLIC, RUNNING, Row, fault, healthy, partial
+from outside.site import Site
+
+STATUS, METADATA = "aws.instance.status-checks", "aws.instance.metadata-endpoint"
+
+
+def of_instance(name: str, cause: str, change, **more: Any) -> Row:
+    """The network is as it should be."""
+    return fault(name, PUBLIC, cause, change, answer="allowed", **more)
+
+
+def _stop(s: Site) -> None:
+    s.ec2.stop_instances(InstanceIds=[s.instance_id])
+
+
+STOPPED = of_instance("stopped", RUNNING, _stop)
+NO_METADATA = of_instance("the metadata service is switched off", METADATA,
+                    lambda s: s.ec2.modify_instance_metadata_options(InstanceId=s.instance_id, HttpEndpoint="disabled"))  # fmt: skip
+
+ROWS = [
+    STOPPED,
+    NO_METADATA,
+    of_instance("terminated", RUNNING, lambda s: s.ec2.terminate_instances(InstanceIds=[s.instance_id]), for_good="it is gone"),
+    of_instance("pending", RUNNING, lambda s: s.told(state="pending", state_lasts=1)),
+    of_instance("stopping", RUNNING, lambda s: [_stop(s), s.told(state="stopping", state_lasts=1)]),
+    of_instance("shutting down", RUNNING, lambda s: s.told(state="shutting-down"), for_good="it is gone"),
+    of_instance("operated by a service", "aws.instance.not-operator-managed", lambda s: s.told(operator="eks.amazonaws.com"),
+          for_good="the service's own tools must be used", says="eks.amazonaws.com"),
+    of_instance("Windows", "aws.instance.not-windows", lambda s: s.told(platform="windows"), for_good="Remote Desktop must be used"),
+    of_instance("in a Local Zone", "aws.region.availability-zone", lambda s: None,
+          spec={"region": "us-west-2", "availability_zone": "us-west-2-lax-1a"}, for_good="it must be moved"),
+    of_instance("in a Region without the service", "aws.region.offered", lambda s: None, spec={"region": "eusc-de-east-1"},
+          for_good="it must be moved"),
+    partial("a status check fails", PUBLIC, STATUS, lambda s: s.node(instance_status="impaired"), answer="allowed"),
+    partial("the system's status check fails", PUBLIC, STATUS, lambda s: s.node(system_status="impaired"), answer="allowed"),
+    healthy("status checks are not made yet", PUBLIC, lambda s: s.node(instance_status="insufficient-data")),
+    healthy("tokens are optional", PUBLIC, lambda s: None, spec={"http_tokens": "optional"}),
+    partial("Systems Manager does not manage it", PUBLIC, "aws.ssm.managed-node", lambda s: s.node(ping_status=None), answer="allowed",
+            for_good="an instance profile must be made"),
+]  # fmt: skip

@@ -1,0 +1,19 @@
+"""All rows of the matrix of AWS's side."""
+
+from __future__ import annotations
+
+import dataclasses
+from types import ModuleType
+
+from outside.row import Row
+from outside.rows import address, endpoint, instance, network_acl, pairs, public_access, route, security_group
+
+AREAS = (security_group, network_acl, route, address, public_access, endpoint, instance, pairs)
+
+
+def _of(area: ModuleType) -> list[Row]:
+    name = area.__name__.rpartition(".")[2].replace("_", "-")
+    return [dataclasses.replace(row, area=row.area or name) for row in area.ROWS]
+
+
+ROWS = [row for area in AREAS for row in _of(area)]

@@ -6,6 +6,7 @@ import http.client
 import re
 import subprocess
 import sys
+import threading
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Mapping
@@ -27,6 +28,8 @@ class MotoChild:
             [sys.executable, "-P", str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         self._port = 0
+        # moto walks its dictionaries while another thread adds to them, and fails; one call at a time takes it no longer.
+        self._lock = threading.Lock()
 
     def wait_ready(self) -> None:
         line = self._process.stdout.readline() if self._process.stdout else ""
@@ -47,10 +50,12 @@ class MotoChild:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=TIMEOUT)
         try:
             passed = {k: v for k, v in headers.items() if k.lower() not in NOT_PASSED | {"expect", "accept-encoding"}}
-            connection.request("POST", path, body, passed)
-            response = connection.getresponse()
+            with self._lock:
+                connection.request("POST", path, body, passed)
+                response = connection.getresponse()
+                answered = response.read()
             kept = {k: v for k, v in response.getheaders() if k.lower() not in NOT_PASSED}
-            return Answer(response.status, response.read(), kept)
+            return Answer(response.status, answered, kept)
         finally:
             connection.close()
 

@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::Path;
 
+use eic_doctor::facts::Facts;
 use eic_doctor::gather::recorded::{WorldError, read_world, write_world};
+use eic_doctor_proto::Fact;
 
 use crate::support::{lines, named, report, root, worlds};
 
@@ -61,13 +63,27 @@ fn the_region_is_told_by_the_zone_where_no_file_of_ours_tells_it() {
     }
 }
 
+/// What is left to read when one file holds `bytes`, or the error where nothing is.
+fn with(file: &str, bytes: &[u8]) -> Result<Facts, WorldError> {
+    let folder = copy_of("al2023-public");
+    fs::write(folder.path().join(file), bytes).unwrap();
+    read_world(folder.path(), None)
+}
+
+fn reason<T>(fact: &Fact<T>) -> String {
+    match fact {
+        Fact::Unreadable(why) => why.reason.clone(),
+        Fact::Known(_) => "known".to_owned(),
+        Fact::Absent | Fact::NotGathered => "nothing".to_owned(),
+    }
+}
+
 #[test]
-fn a_truncated_or_hostile_file_is_one_error_that_names_it() {
+fn a_truncated_or_hostile_file_costs_its_own_facts_and_is_named_with_the_place() {
     let deep = "[".repeat(100_000);
     let deep_object = "{\"a\":".repeat(100_000);
     let whole = fs::read(root().join("tests/worlds/al2023-public/os.json")).unwrap();
     let half = &whole[..whole.len() / 2];
-    let instances: &[u8] = b"{\"Reservations\": {\"Instances\": []}}";
     let odd: [&[u8]; 9] = [
         half,
         deep.as_bytes(),
@@ -77,40 +93,155 @@ fn a_truncated_or_hostile_file_is_one_error_that_names_it() {
         b"null",
         b"[1,2]",
         b"{} trailing",
-        instances,
+        b"{\"Reservations\": {\"Instances\": []}}",
     ];
-    for file in ["os.json", "world.json", "aws/ec2-describe-instances.json", "aws/iam-simulate-principal-policy.json"] {
-        for bytes in odd {
-            if file != "aws/ec2-describe-instances.json" && bytes == instances && file != "world.json" {
-                continue;
-            }
-            let folder = copy_of("al2023-public");
-            fs::write(folder.path().join(file), bytes).unwrap();
-            let error = read_world(folder.path(), None).map(drop).unwrap_err();
-            let text = error.to_string();
-            assert!(text.contains(file.rsplit('/').next().unwrap()), "{file}: {text}");
-            assert!(text.contains("line") && !text.contains('\n') && text.len() < 600, "{file}: {text}");
-        }
+    for bytes in odd {
+        assert!(with("world.json", bytes).is_err());
+        let text = reason(&with("aws/ec2-describe-instances.json", bytes).unwrap().aws.instance);
+        assert!(text.starts_with("aws/ec2-describe-instances.json: "), "{text}");
+        assert!(text.contains("line") && !text.contains('\n') && text.len() < 600, "{text}");
+    }
+    for bytes in &odd[..8] {
+        let healthy = with("world.json", b"{}").unwrap();
+        let facts = with("os.json", bytes).unwrap();
+        assert!(reason(&facts.os).starts_with("os.json: "), "{}", reason(&facts.os));
+        assert_eq!(facts.aws.instance, healthy.aws.instance);
+        let facts = with("aws/iam-simulate-principal-policy.json", bytes).unwrap();
+        assert!(reason(&facts.aws.simulation).contains("line"), "{}", reason(&facts.aws.simulation));
+        assert_eq!(facts.os, healthy.os);
     }
 }
 
 #[test]
 fn a_document_of_another_call_is_told_from_an_empty_answer() {
-    let folder = copy_of("al2023-public");
-    fs::write(folder.path().join("aws/ec2-describe-route-tables.json"), r#"{"Subnets": []}"#).unwrap();
-    let error = read_world(folder.path(), None).map(drop).unwrap_err().to_string();
-    assert!(error.contains("ec2-describe-route-tables.json") && error.contains("`RouteTables`"), "{error}");
+    let facts = with("aws/ec2-describe-route-tables.json", br#"{"Subnets": []}"#).unwrap();
+    let text = reason(&facts.aws.route_tables);
+    assert!(text.contains("ec2-describe-route-tables.json") && text.contains("`RouteTables`"), "{text}");
 }
 
 #[test]
-fn what_is_no_file_and_what_is_too_large_is_refused() {
+fn what_is_no_file_and_what_is_too_large_costs_its_own_facts() {
     let folder = copy_of("al2023-public");
     let path = folder.path().join("aws/ec2-describe-route-tables.json");
+    let tables = || reason(&read_world(folder.path(), None).unwrap().aws.route_tables);
     fs::write(&path, vec![b' '; 16 * 1024 * 1024 + 1]).unwrap();
-    assert!(matches!(read_world(folder.path(), None), Err(WorldError::TooLarge { .. })));
+    assert!(tables().contains("is larger than"), "{}", tables());
     fs::remove_file(&path).unwrap();
     std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
-    assert!(matches!(read_world(folder.path(), None), Err(WorldError::Read { .. })));
+    assert!(tables().contains("not a regular file"), "{}", tables());
+}
+
+#[test]
+fn pages_in_several_files_are_one_list_and_a_page_that_is_missing_is_noticed() {
+    let folder = copy_of("al2023-public");
+    let path = |name: &str| folder.path().join("aws").join(name);
+    let whole = named("al2023-public").facts.aws;
+    let read = || read_world(folder.path(), Some("i-0123456789abcdef0")).unwrap().aws;
+    let group = |number: usize| format!(r#"{{"SecurityGroups": [{{"GroupId": "sg-{number}"}}], "NextToken": "more"}}"#);
+    fs::rename(path("ec2-describe-security-groups.json"), path("ec2-describe-security-groups.12.json")).unwrap();
+    fs::write(path("ec2-describe-security-groups.json"), group(1)).unwrap();
+    fs::write(path("ec2-describe-security-groups.2.json"), group(2)).unwrap();
+    fs::write(path("ec2-describe-security-groups.x.json"), "{").unwrap();
+    let ids: Vec<_> =
+        read().security_groups.known().unwrap().iter().map(|group| group.group_id.clone().unwrap()).collect();
+    let own = whole.security_groups.known().unwrap().iter().map(|group| group.group_id.clone().unwrap());
+    assert_eq!(ids, ["sg-1".to_owned(), "sg-2".to_owned()].into_iter().chain(own).collect::<Vec<_>>());
+    fs::remove_file(path("ec2-describe-security-groups.12.json")).unwrap();
+    let text = reason(&read().security_groups);
+    assert!(text.contains("aws/ec2-describe-security-groups.2.json is not the last page"), "{text}");
+    // Who is found needs no further page; who is not may be on one.
+    let document = fs::read_to_string(path("ec2-describe-instances.json")).unwrap();
+    let document = document.trim_end().strip_suffix('}').unwrap().to_owned() + r#", "NextToken": "more"}"#;
+    fs::write(path("ec2-describe-instances.json"), document).unwrap();
+    assert_eq!(read().instance, whole.instance);
+    let missing = read_world(folder.path(), Some("i-00000000000000002")).unwrap().aws.instance;
+    assert!(reason(&missing).contains("not the last page"), "{missing:?}");
+}
+
+#[test]
+fn what_query_leaves_of_a_document_is_taken_where_it_still_says_what_it_is() {
+    let whole = named("al2023-public").facts.aws;
+    let document = |name: &str| -> serde_json::Value {
+        serde_json::from_slice(&fs::read(root().join("tests/worlds/al2023-public/aws").join(name)).unwrap()).unwrap()
+    };
+    let groups = document("ec2-describe-security-groups.json")["SecurityGroups"].clone();
+    let instances = document("ec2-describe-instances.json")["Reservations"][0]["Instances"].clone();
+    let groups_of =
+        |text: String| with("aws/ec2-describe-security-groups.json", text.as_bytes()).unwrap().aws.security_groups;
+    let instance_of = |text: String| with("aws/ec2-describe-instances.json", text.as_bytes()).unwrap().aws.instance;
+    assert_eq!(groups_of(groups.to_string()), whole.security_groups);
+    assert_eq!(groups_of(groups[0].to_string()).known().unwrap().len(), 1);
+    assert_eq!(instance_of(instances.to_string()), whole.instance);
+    assert_eq!(instance_of(serde_json::json!([[instances]]).to_string()), whole.instance);
+    assert_eq!(instance_of(instances[0].to_string()), whole.instance);
+    assert_eq!(instance_of("[]".to_owned()), Fact::Absent);
+    let picked = reason(&groups_of(r#"[{"Id": "sg-0a1b2c3d"}]"#.to_owned()));
+    assert!(picked.contains("`GroupId`"), "{picked}");
+}
+
+#[test]
+fn the_encodings_of_windows_and_values_that_others_write_as_null_are_read() {
+    let whole = named("al2023-public").facts.aws.security_groups;
+    let text =
+        fs::read_to_string(root().join("tests/worlds/al2023-public/aws/ec2-describe-security-groups.json")).unwrap();
+    let read = |bytes: &[u8]| with("aws/ec2-describe-security-groups.json", bytes).unwrap().aws.security_groups;
+    let little: Vec<u8> = std::iter::once(0xfeff).chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    let big: Vec<u8> = std::iter::once(0xfeff).chain(text.encode_utf16()).flat_map(u16::to_be_bytes).collect();
+    assert_eq!(read(&[b"\xef\xbb\xbf", text.as_bytes()].concat()), whole);
+    assert_eq!(read(&little), whole);
+    assert_eq!(read(&big), whole);
+    let null = br#"{"SecurityGroups": [{"GroupId": "sg-0a1b2c3d", "IpPermissions": [
+        {"IpProtocol": "6", "FromPort": 22, "ToPort": 22, "IpRanges": null, "Ipv6Ranges": null, "PrefixListIds": null}], "OwnerId": null}]}"#;
+    assert_eq!(read(null).known().unwrap()[0].ip_permissions.len(), 1);
+}
+
+#[test]
+fn old_and_odd_shapes_judge_as_the_usual_ones() {
+    let usual = named("al2023-public");
+    let folder = copy_of("al2023-public");
+    for entry in fs::read_dir(folder.path().join("aws")).unwrap() {
+        let path = entry.unwrap().path();
+        let mut document: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        make_odd(&mut document);
+        fs::write(path, document.to_string()).unwrap();
+    }
+    let odd = read_world(folder.path(), None).unwrap();
+    let statuses = |facts: &Facts| -> Vec<String> {
+        lines(&report(facts, &usual.attempt()))
+            .lines()
+            .filter(|line| !line.starts_with(' '))
+            .map(|line| line.split(':').next().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(statuses(&odd), statuses(&usual.facts));
+    assert_eq!(report(&odd, &usual.attempt()).connectable, usual.report().connectable);
+}
+
+/// Lists in another order, TCP by its number, all protocols with ports that say nothing, and nothing of what AWS added later.
+fn make_odd(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::Object(map) => {
+            for later in
+                ["OwnerId", "AssociationState", "Operator", "SecurityGroupRuleId", "SecurityGroupArn", "IpAddressType"]
+            {
+                map.remove(later);
+            }
+            match map.get("IpProtocol").and_then(|protocol| protocol.as_str()) {
+                Some("tcp") => drop(map.insert("IpProtocol".into(), "6".into())),
+                Some("-1") => {
+                    map.insert("FromPort".into(), (-1).into());
+                    map.insert("ToPort".into(), (-1).into());
+                }
+                _ => {}
+            }
+            map.values_mut().for_each(make_odd);
+        }
+        serde_json::Value::Array(list) => {
+            list.reverse();
+            list.iter_mut().for_each(make_odd);
+        }
+        _ => {}
+    }
 }
 
 #[test]

@@ -78,18 +78,27 @@ fn copy(from: &Path, to: &Path) {
 }
 
 #[test]
-fn a_truncated_or_hostile_world_is_one_clear_error_that_names_the_file() {
+fn a_truncated_or_hostile_file_of_a_world_is_named_and_costs_what_hangs_on_it_alone() {
     let whole = fs::read(root().join("tests/worlds/al2023-public/os.json")).unwrap();
     let half = whole.get(..whole.len() / 2).unwrap();
     let deep = "[".repeat(100_000);
-    for file in ["os.json", "aws/ec2-describe-instances.json", "aws/ec2-describe-security-groups.json"] {
+    for (file, lost, left) in [
+        ("os.json", "os.sshd.running", "aws.instance.running"),
+        ("aws/ec2-describe-instances.json", "aws.instance.running", "aws.region.offered"),
+        ("aws/ec2-describe-security-groups.json", "aws.network.security-group-ingress", "os.sshd.running"),
+    ] {
         for bytes in [half, deep.as_bytes(), b"\xff\xfe\x00", b"", b"null", b"[1,2]"] {
             let (_folder, found) = spoilt(file, bytes);
-            assert_eq!((found.code, found.stdout.as_str()), (2, ""), "{file}: {}", found.stderr);
-            assert!(found.stderr.contains(file.rsplit('/').next().unwrap()), "{file}: {}", found.stderr);
-            assert!(found.stderr.lines().count() <= 4, "{}", found.stderr);
+            assert!([3, 4].contains(&found.code), "{file}: {} {}", found.code, found.stderr);
+            assert_eq!(found.result(lost)["status"], "unknown", "{file}");
+            let why = found.result(lost)["why"].as_str().unwrap().to_owned();
+            assert!(why.contains(file) && why.contains("line"), "{file}: {why}");
+            assert_ne!(found.result(left)["status"], "unknown", "{file}: {}", found.findings());
         }
     }
+    let (_folder, found) = spoilt("world.json", half);
+    assert_eq!((found.code, found.stdout.as_str()), (2, ""), "{}", found.stderr);
+    assert!(found.stderr.contains("world.json"), "{}", found.stderr);
 }
 
 #[test]

@@ -1,12 +1,15 @@
 //! A world: a folder of recorded facts, `os.json` and `aws/*.json` as the AWS CLI prints them.
 //!
 //! Each file of `aws/` is one call, named as the CLI names it. What is missing was not gathered. A file may hold more than was asked
-//! for (other instances, all security groups); what belongs to the instance is picked out. A call that was refused is recorded in a
+//! for (other instances, all security groups); what belongs to the instance is picked out. A file that cannot be read costs what hangs on
+//! it alone, and the reason names the file and the place. A call that was refused is recorded in a
 //! form of our own, `{"EicDoctorUnreadable": {"Reason": …, "MissingAction": …}}`, and what is not there as
 //! `{"EicDoctorAbsent": true}` where no empty list of AWS's says so, so that a captured world judges the same.
 
 mod files;
 mod listing;
+mod pages;
+mod text;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -48,44 +51,48 @@ pub enum WorldError {
 /// Reads the world in `folder`. Of several instances `instance_id` names the one that is meant; without it there must be one alone.
 pub fn read_world(folder: &Path, instance_id: Option<&str>) -> Result<Facts, WorldError> {
     let folder = Folder::open(folder)?;
-    let os = folder.read::<OsFacts>("os.json")?;
+    let os = folder.read::<OsFacts>("os.json");
     let (instance, instance_owner_id) = instance(&folder, instance_id)?;
     // Other lists are cut down to this one, or to the one that was named although it is not recorded itself.
     let id = instance.known().and_then(|instance| instance.instance_id.as_deref()).or(instance_id);
     let image_id = instance.known().and_then(|instance| instance.image_id.clone());
     let is_ours = |other: &Option<String>| id.is_none() || other.as_deref() == id;
 
-    let statuses = folder.list::<InstanceStatuses>("ec2-describe-instance-status")?;
-    let images = folder.list::<Images>("ec2-describe-images")?;
-    let nodes = folder.list::<InstanceInformationList>("ssm-describe-instance-information")?;
-    let availability_zones = folder.list::<AvailabilityZones>("ec2-describe-availability-zones")?;
-    let simulation = folder.call::<Simulation>("iam-simulate-principal-policy")?;
+    let simulation = folder.call::<Simulation>("iam-simulate-principal-policy");
     let aws = AwsFacts {
         region: region(&folder, &instance),
-        instance_status: only(statuses, |status| is_ours(&status.instance_id)),
-        image: only(images, |image| image_id.is_none() || image.image_id == image_id),
-        regions: folder.list::<Regions>("ec2-describe-regions")?,
-        availability_zones,
-        subnets: folder.list::<Subnets>("ec2-describe-subnets")?,
-        security_groups: folder.list::<SecurityGroups>("ec2-describe-security-groups")?,
-        network_acls: folder.list::<NetworkAcls>("ec2-describe-network-acls")?,
-        route_tables: folder.list::<RouteTables>("ec2-describe-route-tables")?,
-        internet_gateways: folder.list::<InternetGateways>("ec2-describe-internet-gateways")?,
+        instance_status: folder
+            .pages::<InstanceStatuses>("ec2-describe-instance-status")
+            .only(|status| is_ours(&status.instance_id)),
+        image: folder
+            .pages::<Images>("ec2-describe-images")
+            .only(|image| image_id.is_none() || image.image_id == image_id),
+        regions: folder.pages::<Regions>("ec2-describe-regions").whole(),
+        availability_zones: folder.pages::<AvailabilityZones>("ec2-describe-availability-zones").whole(),
+        subnets: folder.pages::<Subnets>("ec2-describe-subnets").whole(),
+        security_groups: folder.pages::<SecurityGroups>("ec2-describe-security-groups").whole(),
+        network_acls: folder.pages::<NetworkAcls>("ec2-describe-network-acls").whole(),
+        route_tables: folder.pages::<RouteTables>("ec2-describe-route-tables").whole(),
+        internet_gateways: folder.pages::<InternetGateways>("ec2-describe-internet-gateways").whole(),
         block_public_access: folder
-            .call::<PublicAccessOptions>("ec2-describe-vpc-block-public-access-options")?
+            .call::<PublicAccessOptions>("ec2-describe-vpc-block-public-access-options")
             .map(|answer| answer.vpc_block_public_access_options),
         block_public_access_exclusions: folder
-            .list::<BlockPublicAccessExclusions>("ec2-describe-vpc-block-public-access-exclusions")?,
+            .pages::<BlockPublicAccessExclusions>("ec2-describe-vpc-block-public-access-exclusions")
+            .whole(),
         instance_connect_endpoints: folder
-            .list::<InstanceConnectEndpoints>("ec2-describe-instance-connect-endpoints")?,
-        endpoint_interfaces: folder.list::<NetworkInterfaces>("ec2-describe-network-interfaces")?,
-        managed_prefix_lists: folder.list::<ManagedPrefixLists>("ec2-describe-managed-prefix-lists")?,
+            .pages::<InstanceConnectEndpoints>("ec2-describe-instance-connect-endpoints")
+            .whole(),
+        endpoint_interfaces: folder.pages::<NetworkInterfaces>("ec2-describe-network-interfaces").whole(),
+        managed_prefix_lists: folder.pages::<ManagedPrefixLists>("ec2-describe-managed-prefix-lists").whole(),
         prefix_list_entries: prefix_list_entries(&folder)?,
-        caller: folder.call("sts-get-caller-identity")?,
-        principal_arn: principal(&folder, &simulation)?,
+        caller: folder.call("sts-get-caller-identity"),
+        principal_arn: principal(&folder, &simulation),
         simulation,
-        tunnel_simulation: folder.call::<Simulation>(TUNNEL)?,
-        managed_node: only(nodes, |node| is_ours(&node.instance_id)),
+        tunnel_simulation: folder.call::<Simulation>(TUNNEL),
+        managed_node: folder
+            .pages::<InstanceInformationList>("ssm-describe-instance-information")
+            .only(|node| is_ours(&node.instance_id)),
         instance,
         instance_owner_id,
     };
@@ -141,7 +148,9 @@ pub fn write_world(folder: &Path, facts: &Facts) -> Result<(), WorldError> {
 
 fn instance(folder: &Folder, id: Option<&str>) -> Result<(Fact<Instance>, Fact<String>), WorldError> {
     const CALL: &str = "ec2-describe-instances";
-    let reservations = match folder.list::<Reservations>(CALL)? {
+    let pages = folder.pages::<Reservations>(CALL);
+    let goes_on = pages.goes_on.clone();
+    let reservations = match pages.items {
         Fact::Known(reservations) => reservations,
         Fact::Absent => return Ok((Fact::Absent, Fact::Absent)),
         Fact::Unreadable(why) => return Ok((Fact::Unreadable(why.clone()), Fact::Unreadable(why))),
@@ -157,18 +166,11 @@ fn instance(folder: &Folder, id: Option<&str>) -> Result<(Fact<Instance>, Fact<S
     }
     Ok(match ours.pop() {
         Some((instance, owner)) => (Fact::Known(instance), owner.map_or(Fact::NotGathered, Fact::Known)),
-        None => (Fact::Absent, Fact::Absent),
+        None => match goes_on {
+            Some(why) => (Fact::Unreadable(why.clone()), Fact::Unreadable(why)),
+            None => (Fact::Absent, Fact::Absent),
+        },
     })
-}
-
-/// The one that is meant, `absent` when the list was read and has none.
-fn only<T>(list: Fact<Vec<T>>, is_meant: impl Fn(&T) -> bool) -> Fact<T> {
-    match list {
-        Fact::Known(list) => list.into_iter().find(is_meant).map_or(Fact::Absent, Fact::Known),
-        Fact::Absent => Fact::Absent,
-        Fact::Unreadable(why) => Fact::Unreadable(why),
-        Fact::NotGathered => Fact::NotGathered,
-    }
 }
 
 /// The CLI's files do not say which Region was asked; the instance's zone tells, whose name begins with the Region's.
@@ -200,16 +202,16 @@ fn prefix_list_entries(
     let mut all = BTreeMap::new();
     for name in folder.calls_beginning_with(ENTRIES)? {
         let id = name.strip_prefix(ENTRIES).unwrap_or_default().to_owned();
-        all.insert(id, folder.list::<Entries>(&name)?);
+        all.insert(id, folder.pages::<Entries>(&name).whole());
     }
     Ok(all)
 }
 
-fn principal(folder: &Folder, simulation: &Fact<Simulation>) -> Result<Fact<String>, WorldError> {
-    let role = folder.call::<listing::GetRole>("iam-get-role")?;
-    let user = folder.call::<listing::GetUser>("iam-get-user")?;
+fn principal(folder: &Folder, simulation: &Fact<Simulation>) -> Fact<String> {
+    let role = folder.call::<listing::GetRole>("iam-get-role");
+    let user = folder.call::<listing::GetUser>("iam-get-user");
     let arn = |arn: Option<String>| arn.map_or(Fact::NotGathered, Fact::Known);
-    Ok(match (role, user, simulation) {
+    match (role, user, simulation) {
         (Fact::Known(answer), _, _) => arn(answer.role.arn),
         (_, Fact::Known(answer), _) => arn(answer.user.arn),
         (Fact::NotGathered, Fact::NotGathered, Fact::Known(Simulation { asked: Some(asked), .. })) => {
@@ -217,7 +219,7 @@ fn principal(folder: &Folder, simulation: &Fact<Simulation>) -> Result<Fact<Stri
         }
         (Fact::NotGathered, user, _) => user.map(|_| String::new()),
         (role, _, _) => role.map(|_| String::new()),
-    })
+    }
 }
 
 /// One line of text for an error of a file, with nothing in it that a terminal would obey.

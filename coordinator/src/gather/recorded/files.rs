@@ -4,16 +4,16 @@ use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use eic_doctor_proto::{Fact, Why};
+use eic_doctor_proto::{Fact, Why, visible};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::listing::Listing;
+use super::text::{Text, decoded, parse};
 use super::{WorldError, shape};
+use crate::gather::chain;
 
 /// What one file may hold. The largest that a person will send is a Region's security groups.
 const LIMIT: u64 = 16 * 1024 * 1024;
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// `world.json`: what no call of the CLI tells. Every key may be left out, and so may the file.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -32,8 +32,8 @@ pub struct WorldFile {
 
 /// A world's folder and the one that it is laid over.
 pub struct Folder {
-    own: PathBuf,
-    base: Option<PathBuf>,
+    pub own: PathBuf,
+    pub base: Option<PathBuf>,
     region: Option<String>,
 }
 
@@ -68,6 +68,28 @@ struct Peek {
     eic_doctor_absent: bool,
 }
 
+pub enum Document {
+    Text(Text),
+    Other(NoText),
+}
+
+/// A file that holds no document of AWS's.
+pub enum NoText {
+    NotGathered,
+    Absent,
+    Unreadable(Why),
+}
+
+impl NoText {
+    pub fn into_fact<T>(self) -> Fact<T> {
+        match self {
+            Self::NotGathered => Fact::NotGathered,
+            Self::Absent => Fact::Absent,
+            Self::Unreadable(why) => Fact::Unreadable(why),
+        }
+    }
+}
+
 impl Folder {
     pub fn open(folder: &Path) -> Result<Self, WorldError> {
         let mut opened = Self { own: folder.to_owned(), base: None, region: None };
@@ -95,46 +117,46 @@ impl Folder {
     }
 
     /// The whole document of a call.
-    pub fn call<T: DeserializeOwned>(&self, call: &str) -> Result<Fact<T>, WorldError> {
+    pub fn call<T: DeserializeOwned>(&self, call: &str) -> Fact<T> {
         self.read(&format!("aws/{call}.json"))
     }
 
-    /// The list in the document of a call.
-    pub fn list<L: Listing>(&self, call: &str) -> Result<Fact<Vec<L::Item>>, WorldError> {
-        let name = format!("aws/{call}.json");
-        match self.read::<L>(&name)? {
-            Fact::Known(document) => match document.items() {
-                Some(items) => Ok(Fact::Known(items)),
-                None => Err(shape(self.find(&name), format!("there is no list `{}` in it", L::KEY))),
-            },
-            Fact::Absent => Ok(Fact::Absent),
-            Fact::Unreadable(why) => Ok(Fact::Unreadable(why)),
-            Fact::NotGathered => Ok(Fact::NotGathered),
-        }
+    /// A file that cannot be read costs its own facts alone, and the reason names it.
+    pub fn read<T: DeserializeOwned>(&self, name: &str) -> Fact<T> {
+        self.costs_its_own(self.document(name).and_then(|document| match document {
+            Document::Text(text) => text.parse().map(Fact::Known),
+            Document::Other(why) => Ok(why.into_fact()),
+        }))
     }
 
-    pub fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Fact<T>, WorldError> {
-        let Some(bytes) = self.bytes(name)? else { return Ok(Fact::NotGathered) };
-        let path = self.find(name);
-        // serde takes a list for a struct as well; nothing that is recorded here is one.
-        if let Some(first) = bytes.iter().find(|byte| !byte.is_ascii_whitespace())
-            && *first != b'{'
-        {
+    pub fn document(&self, name: &str) -> Result<Document, WorldError> {
+        let Some(bytes) = self.bytes(name)? else { return Ok(Document::Other(NoText::NotGathered)) };
+        let text = Text { path: self.find(name), bytes };
+        // serde takes a list for a struct as well; nothing that is recorded here is one, but for a list of AWS's without its name.
+        if !text.begins_with(b'{') {
+            if name.starts_with("aws/") && text.begins_with(b'[') {
+                return Ok(Document::Text(text));
+            }
             return Err(shape(
-                path,
+                text.path,
                 "it does not begin with `{`, so it is nothing that the AWS CLI or eic-doctor writes, at line 1",
             ));
         }
-        let peek: Peek = parse(&path, &bytes)?;
+        let peek: Peek = text.parse()?;
         if peek.eic_doctor_unreadable.is_some() {
-            let file: UnreadableFile = parse(&path, &bytes)?;
+            let file: UnreadableFile = text.parse()?;
             let Unreadable { reason, missing_action } = file.eic_doctor_unreadable;
-            return Ok(Fact::Unreadable(Why { missing_action, ..Why::new(reason) }));
+            return Ok(Document::Other(NoText::Unreadable(Why { missing_action, ..Why::new(reason) })));
         }
-        if peek.eic_doctor_absent {
-            return Ok(Fact::Absent);
-        }
-        Ok(Fact::Known(parse(&path, &bytes)?))
+        Ok(if peek.eic_doctor_absent { Document::Other(NoText::Absent) } else { Document::Text(text) })
+    }
+
+    pub fn costs_its_own<T>(&self, read: Result<Fact<T>, WorldError>) -> Fact<T> {
+        read.unwrap_or_else(|error| {
+            let folders = std::iter::once(&self.own).chain(&self.base);
+            let text = folders.fold(chain(&error), |text, folder| text.replace(&format!("{}/", folder.display()), ""));
+            Fact::unreadable(visible(&text))
+        })
     }
 
     /// Names of calls, without `.json`, of this world and of the one below.
@@ -147,8 +169,9 @@ impl Folder {
                 let entry = entry.map_err(|source| WorldError::Read { path: path.clone(), source })?;
                 let name = entry.file_name();
                 let call = name.to_str().and_then(|name| name.strip_suffix(".json"));
-                if let Some(call) = call.filter(|call| call.strip_prefix(prefix).is_some_and(is_prefix_list_id)) {
-                    names.push(call.to_owned());
+                let id = call.and_then(|call| call.strip_prefix(prefix)?.split('.').next());
+                if let Some(id) = id.filter(|id| is_prefix_list_id(id)) {
+                    names.push(format!("{prefix}{id}"));
                 }
             }
         }
@@ -187,11 +210,8 @@ impl Folder {
         if bytes.len() as u64 > LIMIT {
             return Err(WorldError::TooLarge { path, limit: LIMIT });
         }
-        // Output that was saved on Windows begins with a byte order mark.
-        if bytes.starts_with(BYTE_ORDER_MARK) {
-            bytes.drain(..BYTE_ORDER_MARK.len());
-        }
-        Ok(Some(bytes))
+        let text = decoded(bytes).ok_or_else(|| shape(path, "it is UTF-16 that cannot be decoded, at line 1"))?;
+        Ok(Some(text))
     }
 }
 
@@ -234,8 +254,4 @@ fn neighbour(folder: &Path, name: &str) -> Option<PathBuf> {
 fn is_laid_over(base: &Path) -> bool {
     fs::read(base.join("world.json"))
         .is_ok_and(|bytes| serde_json::from_slice::<WorldFile>(&bytes).is_ok_and(|file| file.base.is_some()))
-}
-
-fn parse<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, WorldError> {
-    serde_json::from_slice(bytes).map_err(|error| shape(path.to_owned(), error.to_string()))
 }

@@ -8,7 +8,7 @@ use super::operations::{Aws, GetCallerIdentity, GetRole, GetUser, SimulatePrinci
 use super::refused::{Answer, Refused, RefusedKind, fact};
 use super::run::Seen;
 use crate::arn::{Principal, PrincipalKind};
-use crate::facts::{CallerIdentity, ContextEntry, Simulation, SimulationQuestion};
+use crate::facts::{CallerIdentity, ContextEntry, InstanceConnectEndpoint, Simulation, SimulationQuestion};
 use crate::path;
 
 /// Push a key: the call whose permission decides on every way.
@@ -22,15 +22,19 @@ pub(super) struct Identity {
     pub simulation: Fact<Simulation>,
 }
 
+pub(super) async fn caller<A: Aws>(aws: &A, budget: &Budget) -> Fact<CallerIdentity> {
+    fact(budget.ask(<A as GetCallerIdentity>::ACTION, aws.get_caller_identity()).await)
+}
+
 pub(super) async fn look<A: Aws>(
     aws: &A,
     budget: &Budget,
     region: &str,
     attempt: &Attempt,
+    caller: impl Future<Output = Fact<CallerIdentity>>,
     instance: impl Future<Output = Seen>,
 ) -> Identity {
     let asker = Asker { aws, budget, region, attempt };
-    let caller = async { fact(budget.ask(<A as GetCallerIdentity>::ACTION, aws.get_caller_identity()).await) };
     let named = attempt.principal.as_deref().map(str::parse::<Principal>);
     // A principal that was named is known at once: its role can be learnt while the instance is looked at.
     let (caller, role, seen) = match &named {
@@ -66,19 +70,66 @@ pub(super) async fn tunnel<A: Aws>(
     network: &Network,
     identity: &Identity,
 ) -> Fact<Simulation> {
-    let resolved = path::resolve(attempt, &seen.instance);
-    let (Via::Endpoint, Some(instance)) = (resolved.via, seen.instance.known()) else { return Fact::NotGathered };
-    let endpoints = network.instance_connect_endpoints.known().map(Vec::as_slice).unwrap_or_default();
-    let Ok(dialled) = path::address::dialled(instance, &resolved) else { return Fact::NotGathered };
-    let chosen = path::endpoint::choose(endpoints, dialled.interface, resolved.endpoint.as_deref());
-    let Some(endpoint) = chosen else { return Fact::NotGathered };
+    let endpoints = &network.instance_connect_endpoints;
+    let Some(about) = tunnel_asked_about(region, attempt, seen, endpoints) else { return Fact::NotGathered };
     let principal = match &identity.principal_arn {
         Fact::Known(arn) => arn,
         Fact::Unreadable(why) => return Fact::Unreadable(why.clone()),
         Fact::Absent | Fact::NotGathered => return Fact::NotGathered,
     };
+    match about {
+        Ok(about) => simulate(aws, budget, &SimulationQuestion { policy_source_arn: principal.clone(), ..about }).await,
+        Err(why) => Fact::Unreadable(why),
+    }
+}
+
+/// The same a round trip earlier, for the ARN that the principal most likely has, which stands beside the answer.
+pub(super) async fn tunnel_ahead<A: Aws>(
+    aws: &A,
+    budget: &Budget,
+    region: &str,
+    attempt: &Attempt,
+    caller: &Fact<CallerIdentity>,
+    seen: &Seen,
+    endpoints: &Fact<Vec<InstanceConnectEndpoint>>,
+) -> Option<(String, Fact<Simulation>)> {
+    let about = tunnel_asked_about(region, attempt, seen, endpoints)?.ok()?;
+    let principal: Principal = match &attempt.principal {
+        Some(named) => named.parse().ok()?,
+        None => caller_principal(caller).ok()?,
+    };
+    // Another account's principal is not asked about at all.
+    let own = caller.known().and_then(|caller| caller.account.as_deref());
+    if own.is_some_and(|own| own != principal.account) {
+        return None;
+    }
+    let arn = match &principal.kind {
+        PrincipalKind::User { .. } | PrincipalKind::Role { .. } => principal.arn().to_owned(),
+        PrincipalKind::AssumedRole { role } => role_without_path(&principal, role),
+        PrincipalKind::Root | PrincipalKind::FederatedUser => return None,
+    };
+    let answer = simulate(aws, budget, &SimulationQuestion { policy_source_arn: arn.clone(), ..about }).await;
+    Some((arn, answer))
+}
+
+async fn simulate<A: Aws>(aws: &A, budget: &Budget, question: &SimulationQuestion) -> Fact<Simulation> {
+    fact(budget.ask(<A as SimulatePrincipalPolicy>::ACTION, aws.simulate_principal_policy(question)).await)
+}
+
+/// The question but for the principal; `None` where no tunnel is meant or none can be opened.
+fn tunnel_asked_about(
+    region: &str,
+    attempt: &Attempt,
+    seen: &Seen,
+    endpoints: &Fact<Vec<InstanceConnectEndpoint>>,
+) -> Option<Result<SimulationQuestion, Why>> {
+    let resolved = path::resolve(attempt, &seen.instance);
+    let (Via::Endpoint, Some(instance)) = (resolved.via, seen.instance.known()) else { return None };
+    let endpoints = endpoints.known().map(Vec::as_slice).unwrap_or_default();
+    let dialled = path::address::dialled(instance, &resolved).ok()?;
+    let endpoint = path::endpoint::choose(endpoints, dialled.interface, resolved.endpoint.as_deref())?;
     let Some(resource) = endpoint.instance_connect_endpoint_arn.clone() else {
-        return Fact::unreadable("the endpoint's ARN is not told");
+        return Some(Err(Why::new("the endpoint's ARN is not told")));
     };
     let mut context_entries = vec![
         entry("ec2-instance-connect:remotePort", &resolved.port.to_string(), "numeric"),
@@ -94,14 +145,12 @@ pub(super) async fn tunnel<A: Aws>(
             context_entries.push(entry(&format!("ec2:ResourceTag/{key}"), value, "string"));
         }
     }
-    let question = SimulationQuestion {
-        policy_source_arn: principal.clone(),
+    Some(Ok(SimulationQuestion {
+        policy_source_arn: String::new(),
         action_names: vec![TUNNEL.to_owned()],
         resource_arns: vec![resource],
         context_entries,
-    };
-    let action = <A as SimulatePrincipalPolicy>::ACTION;
-    fact(budget.ask(action, aws.simulate_principal_policy(&question)).await)
+    }))
 }
 
 fn entry(name: &str, value: &str, kind: &str) -> ContextEntry {
@@ -121,6 +170,11 @@ fn caller_principal(caller: &Fact<CallerIdentity>) -> Result<Principal, Why> {
     let arn = caller.arn.as_deref().ok_or_else(|| Why::new("sts:GetCallerIdentity told no ARN"))?;
     arn.parse()
         .map_err(|_| Why::new(format!("{arn} is neither a user nor a role, so its policies cannot be simulated")))
+}
+
+/// The role's path is not in a session's ARN, and most roles have none.
+fn role_without_path(principal: &Principal, name: &str) -> String {
+    format!("arn:{}:iam::{}:role/{name}", principal.partition, principal.account)
 }
 
 struct Asked {
@@ -217,7 +271,7 @@ impl<A: Aws> Asker<'_, A> {
         role: Option<Answer<String>>,
         question: impl Fn(&str) -> SimulationQuestion,
     ) -> Asked {
-        let guess = format!("arn:{}:iam::{}:role/{name}", principal.partition, principal.account);
+        let guess = role_without_path(principal, name);
         let (role, first) = match role {
             Some(Ok(arn)) if arn != guess => return Asked::about(&arn, self.simulate(&question(&arn)).await),
             Some(role) => (role, self.simulate(&question(&guess)).await),

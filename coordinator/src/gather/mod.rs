@@ -1,6 +1,6 @@
 //! The only I/O: AWS's APIs, the couriers of OS facts, and recorded worlds.
 //!
-//! [`run::gather`] asks everything that one attempt on one instance needs, two round trips deep. A call that fails costs its own
+//! [`run::gather`] asks everything that one attempt on one instance needs, two round trips deep wherever a guess can be asked ahead. A call that fails costs its own
 //! facts, not the run.
 
 pub mod aws;
@@ -11,6 +11,7 @@ mod identity;
 mod network;
 pub mod operations;
 mod own_address;
+mod prefix_lists;
 pub mod recorded;
 mod refused;
 pub mod run;

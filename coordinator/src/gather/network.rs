@@ -6,10 +6,11 @@ use eic_doctor_proto::{Attempt, Fact, Via};
 
 use super::budget::Budget;
 use super::operations::{
-    Aws, DescribeInstanceConnectEndpoints, DescribeInternetGateways, DescribeManagedPrefixLists, DescribeNetworkAcls,
-    DescribeNetworkInterfaces, DescribeRouteTables, DescribeSecurityGroups, DescribeSubnets,
-    DescribeVpcBlockPublicAccessExclusions, DescribeVpcBlockPublicAccessOptions, GetManagedPrefixListEntries,
+    Aws, DescribeInstanceConnectEndpoints, DescribeInternetGateways, DescribeNetworkAcls, DescribeNetworkInterfaces,
+    DescribeRouteTables, DescribeSecurityGroups, DescribeSubnets, DescribeVpcBlockPublicAccessExclusions,
+    DescribeVpcBlockPublicAccessOptions,
 };
+use super::prefix_lists;
 use super::refused::fact;
 use super::run::Seen;
 use crate::facts::{
@@ -37,24 +38,22 @@ pub(super) async fn look<A: Aws>(
     budget: &Budget,
     region: &str,
     attempt: &Attempt,
+    endpoints: impl Future<Output = Fact<Vec<InstanceConnectEndpoint>>>,
     instance: impl Future<Output = Seen>,
 ) -> Network {
-    let (service, around, public_access) = tokio::join!(
-        service_lists(aws, budget, region),
+    let (lists, around, public_access) = tokio::join!(
+        prefix_lists::ahead(aws, budget, region),
         async {
-            let (seen, endpoints) = tokio::join!(instance, endpoints(aws, budget, attempt));
+            let (seen, endpoints) = tokio::join!(instance, endpoints);
             around(aws, budget, attempt, &seen, endpoints).await
         },
         public_access(aws, budget)
     );
     let (block_public_access, block_public_access_exclusions) = public_access;
-    let (managed_prefix_lists, mut prefix_list_entries) = service;
     let Around { vpcs, subnets, security_groups, network_acls, route_tables, internet_gateways, .. } = around;
-    // The third round trip, only when a rule or a route names a list that nobody has asked for yet.
     let mut named = named_by_rules(&security_groups);
     named.extend(named_by_routes(&route_tables));
-    named.retain(|id| !prefix_list_entries.contains_key(id));
-    prefix_list_entries.extend(entries_of(aws, budget, named).await);
+    let (managed_prefix_lists, prefix_list_entries) = lists.cut_to(named, aws, budget).await;
     let internet_gateways = internet_gateways.map(|all| relevant_gateways(all, &vpcs, &route_tables));
     Network {
         subnets,
@@ -99,7 +98,7 @@ struct Around {
 }
 
 /// Those of the Region, for an attempt that may go through one.
-async fn endpoints<A: Aws>(aws: &A, budget: &Budget, attempt: &Attempt) -> Fact<Vec<InstanceConnectEndpoint>> {
+pub(super) async fn endpoints<A: Aws>(aws: &A, budget: &Budget, attempt: &Attempt) -> Fact<Vec<InstanceConnectEndpoint>> {
     match attempt.via {
         Via::Auto | Via::Endpoint => {
             let action = <A as DescribeInstanceConnectEndpoints>::ACTION;
@@ -112,35 +111,11 @@ async fn endpoints<A: Aws>(aws: &A, budget: &Budget, attempt: &Attempt) -> Fact<
 /// The names under which AWS publishes the Region's EC2 Instance Connect ranges.
 ///
 /// Source: Amazon VPC User Guide, AWS-managed prefix lists.
-fn service_list_names(region: &str) -> [String; 2] {
+pub(super) fn service_list_names(region: &str) -> [String; 2] {
     [
         format!("com.amazonaws.{region}.ec2-instance-connect"),
         format!("com.amazonaws.{region}.ipv6.ec2-instance-connect"),
     ]
-}
-
-type Lists = (Fact<Vec<ManagedPrefixList>>, BTreeMap<String, Fact<Vec<PrefixListEntry>>>);
-
-async fn service_lists<A: Aws>(aws: &A, budget: &Budget, region: &str) -> Lists {
-    let names = service_list_names(region);
-    let action = <A as DescribeManagedPrefixLists>::ACTION;
-    let lists = fact(budget.ask(action, aws.describe_managed_prefix_lists(&names)).await);
-    let ids = lists.known().into_iter().flatten().filter_map(|list| list.prefix_list_id.clone()).collect();
-    let entries = entries_of(aws, budget, ids).await;
-    (lists, entries)
-}
-
-async fn entries_of<A: Aws>(
-    aws: &A,
-    budget: &Budget,
-    ids: BTreeSet<String>,
-) -> BTreeMap<String, Fact<Vec<PrefixListEntry>>> {
-    let action = <A as GetManagedPrefixListEntries>::ACTION;
-    let entries = ids.into_iter().map(|id| async move {
-        let entries = fact(budget.ask(action, aws.get_managed_prefix_list_entries(&id)).await);
-        (id, entries)
-    });
-    futures_util::future::join_all(entries).await.into_iter().collect()
 }
 
 async fn around<A: Aws>(

@@ -47,6 +47,7 @@ operations! {
     /// All of the Region: which one is taken hangs on the instance.
     "ec2:DescribeInstanceConnectEndpoints" DescribeInstanceConnectEndpoints::describe_instance_connect_endpoints() -> Vec<InstanceConnectEndpoint>;
     "ec2:DescribeNetworkInterfaces" DescribeNetworkInterfaces::describe_network_interfaces(interface_ids: &[String]) -> Vec<NetworkInterface>;
+    /// Without names, all of the Region.
     "ec2:DescribeManagedPrefixLists" DescribeManagedPrefixLists::describe_managed_prefix_lists(names: &[String]) -> Vec<ManagedPrefixList>;
     "ec2:GetManagedPrefixListEntries" GetManagedPrefixListEntries::get_managed_prefix_list_entries(prefix_list_id: &str) -> Vec<PrefixListEntry>;
     "sts:GetCallerIdentity" GetCallerIdentity::get_caller_identity() -> CallerIdentity;

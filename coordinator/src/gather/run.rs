@@ -1,5 +1,6 @@
 //! Asks everything that one attempt on one instance needs, two round trips deep: what depends on nothing at once, what depends on
-//! the instance as soon as the instance is known.
+//! the instance as soon as the instance is known. What would be a third one is guessed and asked ahead, and asked again where the
+//! guess was wrong.
 
 use eic_doctor_agent::report::Courier;
 use eic_doctor_proto::{Attempt, Fact, Why};
@@ -39,6 +40,8 @@ pub async fn gather<A: Aws>(aws: &A, question: &Question, budget: &Budget, pace:
     let region = question.region.as_str();
     // Polled by everyone who waits for it; asked once.
     let instance = seen(aws, budget, id).shared();
+    let caller = identity::caller(aws, budget).shared();
+    let endpoints = network::endpoints(aws, budget, &question.attempt).shared();
     let node = async {
         let action = <A as DescribeInstanceInformation>::ACTION;
         first_of(budget.ask(action, aws.describe_instance_information(id)).await)
@@ -50,8 +53,12 @@ pub async fn gather<A: Aws>(aws: &A, question: &Question, budget: &Budget, pace:
     let regions = budget.ask(<A as DescribeRegions>::ACTION, aws.describe_regions());
     let zones = budget.ask(<A as DescribeAvailabilityZones>::ACTION, aws.describe_availability_zones());
     let image = async { image(aws, budget, &instance.clone().await).await };
-    let network = network::look(aws, budget, region, &question.attempt, instance.clone());
-    let identity = identity::look(aws, budget, region, &question.attempt, instance.clone());
+    let network = network::look(aws, budget, region, &question.attempt, endpoints.clone(), instance.clone());
+    let identity = identity::look(aws, budget, region, &question.attempt, caller.clone(), instance.clone());
+    let tunnel = async {
+        let (seen, caller, endpoints) = tokio::join!(instance.clone(), caller.clone(), endpoints.clone());
+        identity::tunnel_ahead(aws, budget, region, &question.attempt, &caller, &seen, &endpoints).await
+    };
     let os = async {
         let (seen, node) = tokio::join!(instance.clone(), node);
         let brought = match question.courier {
@@ -60,10 +67,13 @@ pub async fn gather<A: Aws>(aws: &A, question: &Question, budget: &Budget, pace:
         };
         (node, brought)
     };
-    let (status, regions, zones, image, network, identity, (managed_node, brought)) =
-        tokio::join!(status, regions, zones, image, network, identity, os);
+    let (status, regions, zones, image, network, identity, tunnel, (managed_node, brought)) =
+        tokio::join!(status, regions, zones, image, network, identity, tunnel, os);
     let seen = instance.await;
-    let tunnel_simulation = identity::tunnel(aws, budget, region, &question.attempt, &seen, &network, &identity).await;
+    let tunnel_simulation = match tunnel {
+        Some((arn, simulation)) if identity.principal_arn == Fact::Known(arn.clone()) => simulation,
+        _ => identity::tunnel(aws, budget, region, &question.attempt, &seen, &network, &identity).await,
+    };
     let aws = AwsFacts {
         region: Fact::Known(question.region.clone()),
         instance: seen.instance,

@@ -206,7 +206,7 @@ impl DescribeManagedPrefixLists for Clients {
             let request = self
                 .ec2
                 .describe_managed_prefix_lists()
-                .filters(filter("prefix-list-name", names))
+                .set_filters((!names.is_empty()).then(|| vec![filter("prefix-list-name", names)]))
                 .max_results(100)
                 .set_next_token(token);
             let page = self.call(<Self as DescribeManagedPrefixLists>::ACTION, request.send()).await?;

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use eic_doctor_agent::facts::OsFacts;
 use eic_doctor_agent::report::{Courier, encode_report};
 use eic_doctor_proto::{Attempt, Fact};
+use tokio::sync::oneshot;
 
 use super::operations::*;
 use super::refused::{Answer, Refused};
@@ -24,9 +25,13 @@ pub struct Fake {
     /// The role's ARN with its path.
     pub role_arn: String,
     pub instance: Instance,
+    /// Id, name and owner.
+    pub prefix_lists: Vec<(&'static str, &'static str, &'static str)>,
     pub node: Option<InstanceInformation>,
     /// What `GetCommandInvocation` says, one after the other; the last one for ever. `Err` is an error code.
     pub invocations: Vec<Result<Invocation, &'static str>>,
+    /// Calls that wait for [`Fake::answer_all`]; `None`: calls are answered at once.
+    pub waiting: Option<Mutex<Vec<oneshot::Sender<()>>>>,
     /// Every call made: the action, and what it was about.
     pub made: Mutex<Vec<(&'static str, String)>>,
 }
@@ -45,8 +50,15 @@ impl Fake {
             caller: format!("arn:aws:iam::{ACCOUNT}:user/ann"),
             role_arn: format!("arn:aws:iam::{ACCOUNT}:role/ops"),
             instance,
+            prefix_lists: vec![
+                ("pl-service", "com.amazonaws.eu-west-1.ec2-instance-connect", "AWS"),
+                ("pl-front", "com.amazonaws.global.cloudfront.origin-facing", "AWS"),
+                ("pl-own", "office", ACCOUNT),
+                ("pl-other", "data-centre", ACCOUNT),
+            ],
             node: Some(InstanceInformation { ping_status: Some("Online".into()), ..InstanceInformation::default() }),
             invocations: vec![Err("InvocationDoesNotExist"), Ok(under_way()), Ok(succeeded())],
+            waiting: None,
             made: Mutex::default(),
         }
     }
@@ -55,12 +67,25 @@ impl Fake {
         self.made.lock().unwrap().iter().filter(|(made, _)| *made == action).count()
     }
 
+    /// Lets every call that waits have its answer; how many these are.
+    pub fn answer_all(&self) -> usize {
+        let waiting = std::mem::take(&mut *self.waiting.as_ref().unwrap().lock().unwrap());
+        let count = waiting.len();
+        waiting.into_iter().for_each(|sender| sender.send(()).unwrap());
+        count
+    }
+
     pub fn about(&self, action: &str) -> Vec<String> {
         self.made.lock().unwrap().iter().filter(|(made, _)| *made == action).map(|(_, about)| about.clone()).collect()
     }
 
     async fn answer<T>(&self, action: &'static str, about: impl Into<String>, answer: T) -> Answer<T> {
         self.made.lock().unwrap().push((action, about.into()));
+        if let Some(waiting) = &self.waiting {
+            let (sender, answered) = oneshot::channel();
+            waiting.lock().unwrap().push(sender);
+            answered.await.unwrap();
+        }
         if self.hang.contains(&action) {
             std::future::pending::<()>().await;
         }
@@ -149,10 +174,15 @@ answers! {
         };
         vec![gateway("igw-own", Some("vpc-1")), gateway("igw-loose", None), gateway("igw-other", Some("vpc-2"))]
     }, "";
-    DescribeManagedPrefixLists::describe_managed_prefix_lists(names: &[String]) -> Vec<ManagedPrefixList> = |_fake| vec![ManagedPrefixList {
-        prefix_list_id: Some("pl-service".into()),
-        ..ManagedPrefixList::default()
-    }], names.join(",");
+    DescribeManagedPrefixLists::describe_managed_prefix_lists(names: &[String]) -> Vec<ManagedPrefixList> = |fake| {
+        let list = |(id, name, owner): &(&str, &str, &str)| ManagedPrefixList {
+            prefix_list_id: Some((*id).into()),
+            prefix_list_name: Some((*name).into()),
+            owner_id: Some((*owner).into()),
+            ..ManagedPrefixList::default()
+        };
+        fake.prefix_lists.iter().map(list).collect()
+    }, names.join(",");
     GetManagedPrefixListEntries::get_managed_prefix_list_entries(id: &str) -> Vec<PrefixListEntry> = |_fake| vec![], id;
     GetCallerIdentity::get_caller_identity() -> CallerIdentity = |fake| CallerIdentity {
         account: Some(ACCOUNT.into()),

@@ -75,7 +75,9 @@ async fn every_call_is_made_once_and_nothing_is_missing() {
     for action in ACTIONS {
         let expected = match *action {
             // For the push, and for the tunnel of the endpoint that `auto` chooses here.
-            "ec2:GetManagedPrefixListEntries" | "iam:SimulatePrincipalPolicy" => 2,
+            "iam:SimulatePrincipalPolicy" => 2,
+            // Of the service, and the customer's two.
+            "ec2:GetManagedPrefixListEntries" => 3,
             "ssm:GetCommandInvocation" => 3,
             // Only a principal whose path is not known needs them.
             "iam:GetRole" | "iam:GetUser" => 0,
@@ -130,11 +132,56 @@ async fn another_instance_in_the_answer_is_not_taken_for_ours() {
 }
 
 #[tokio::test]
-async fn a_prefix_list_that_only_a_rule_names_is_asked_for_last_and_the_services_list_only_once() {
+async fn lists_that_a_rule_may_name_are_asked_for_ahead_and_what_nothing_names_is_left_out() {
     let fake = Fake::healthy();
     let facts = run(&fake).await;
-    assert_eq!(fake.about("ec2:GetManagedPrefixListEntries"), ["pl-service", "pl-own"]);
-    assert_eq!(facts.aws.prefix_list_entries.len(), 2);
+    // Not that of CloudFront, which only a rule could make matter.
+    assert_eq!(fake.about("ec2:GetManagedPrefixListEntries"), ["pl-other", "pl-own", "pl-service"]);
+    let kept: Vec<_> = facts.aws.prefix_list_entries.keys().map(String::as_str).collect();
+    assert_eq!(kept, ["pl-own", "pl-service"]);
+    let lists = facts.aws.managed_prefix_lists.known().unwrap();
+    let kept: Vec<_> = lists.iter().filter_map(|list| list.prefix_list_id.as_deref()).collect();
+    assert_eq!(kept, ["pl-service", "pl-own"]);
+}
+
+/// How many times a run waits for answers when everything that was asked is answered at once.
+async fn round_trips(mut fake: Fake, attempt: Attempt) -> usize {
+    fake.waiting = Some(std::sync::Mutex::default());
+    let question = Question { attempt, courier: None, ..question() };
+    let budget = Budget::of(Duration::from_secs(3600));
+    let mut run = std::pin::pin!(gather(&fake, &question, &budget, &PACE));
+    let mut trips = 0;
+    loop {
+        // Twice: tokio may interrupt a task that has had its share.
+        for _ in 0..2 {
+            if futures_util::poll!(&mut run).is_ready() {
+                return trips;
+            }
+            tokio::task::yield_now().await;
+        }
+        assert!(fake.answer_all() > 0, "the run waits for nothing");
+        trips += 1;
+    }
+}
+
+#[tokio::test]
+async fn every_way_takes_two_round_trips_also_with_prefix_lists_a_session_and_an_endpoint() {
+    for via in [Via::Auto, Via::Browser, Via::Public, Via::Private, Via::Endpoint] {
+        let attempt = Attempt { via, ..Attempt::usual() };
+        assert_eq!(round_trips(Fake::healthy(), attempt.clone()).await, 2, "{via:?}");
+        assert_eq!(round_trips(session(), attempt).await, 2, "{via:?}, a session");
+    }
+}
+
+#[tokio::test]
+async fn a_third_round_trip_is_left_for_what_could_not_be_guessed() {
+    let attempt = Attempt { via: Via::Endpoint, ..Attempt::usual() };
+    let mut fake = session();
+    fake.role_arn = format!("arn:aws:iam::{ACCOUNT}:role/aws-reserved/ops");
+    assert_eq!(round_trips(fake, attempt.clone()).await, 4);
+
+    let unlisted = Fake { prefix_lists: Vec::new(), ..Fake::healthy() };
+    assert_eq!(round_trips(unlisted, attempt).await, 3);
 }
 
 #[tokio::test]

@@ -98,7 +98,11 @@ struct Around {
 }
 
 /// Those of the Region, for an attempt that may go through one.
-pub(super) async fn endpoints<A: Aws>(aws: &A, budget: &Budget, attempt: &Attempt) -> Fact<Vec<InstanceConnectEndpoint>> {
+pub(super) async fn endpoints<A: Aws>(
+    aws: &A,
+    budget: &Budget,
+    attempt: &Attempt,
+) -> Fact<Vec<InstanceConnectEndpoint>> {
     match attempt.via {
         Via::Auto | Via::Endpoint => {
             let action = <A as DescribeInstanceConnectEndpoints>::ACTION;

@@ -1,5 +1,7 @@
 //! Reads the arguments, builds the real parts, runs, and turns the answer into an exit code.
 
+mod stdout;
+
 use std::env;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
@@ -13,7 +15,7 @@ use eic_doctor_proto::Exit;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let (mut out, mut err) = (io::stdout(), io::stderr());
+    let (mut out, mut err) = (stdout::Out::of_this_process(), io::stderr());
     let mut console = Console {
         is_out_terminal: out.is_terminal(),
         is_err_terminal: err.is_terminal(),

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::json;
 
@@ -135,6 +136,18 @@ fn a_report_that_cannot_be_written_is_our_own_failure() {
     let found = refused(&["check", "--world", world.to_str().unwrap(), "--output", "json=/nonexistent/report.json"]);
     assert_eq!(found.code, 5, "{}", found.stderr);
     assert!(found.stderr.contains("/nonexistent/report.json"), "{}", found.stderr);
+}
+
+#[test]
+fn a_standard_output_that_is_closed_is_noticed_and_one_that_is_thrown_away_is_not() {
+    let check =
+        format!("{} check --world tests/worlds/al2023-public --allow-unknown", env!("CARGO_BIN_EXE_eic-doctor"));
+    for (redirection, code) in [(">&-", 5), (">/dev/null", 0), ("<>/dev/null >&0", 0)] {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("{check} {redirection}")]).current_dir(root());
+        let found = run(shell);
+        assert_eq!(found.code, code, "{redirection}: {}", found.stderr);
+    }
 }
 
 #[test]

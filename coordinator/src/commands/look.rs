@@ -9,6 +9,7 @@ use eic_doctor_proto::{Attempt, Fact, visible};
 
 use super::console::{Console, Failure};
 use crate::args::{AttemptArgs, GlobalArgs, InstanceArgs, OsFactsFrom};
+use crate::facts::AskedWith;
 use crate::gather::aws::{ConnectError, Login, connect};
 use crate::gather::courier::{Pace, read_os_file};
 use crate::gather::run::{Gathered, Question, gather};
@@ -95,6 +96,7 @@ pub(super) async fn look(
     let pace = Pace::default();
     let gathering = gather(&connection.clients, &question, &budget, &pace);
     let mut gathered = told_meanwhile(gathering, &budget, console).await;
+    gathered.facts.aws.asked_with = AskedWith { profile: global.profile.clone(), region: global.region.is_some() };
     if let Some(given) = given {
         gathered.facts.os = of_instance(given.os, Some(&question.instance_id));
         gathered.notes.push(given.note);

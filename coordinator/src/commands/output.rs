@@ -43,7 +43,6 @@ pub(super) fn put(
     };
     let style = Style { color, verbose: global.verbose };
     let shown = write(report, to_stdout.format, style, fail_on, console.out).and_then(|()| console.out.flush());
-    written(shown, "the report to stdout")?;
     for output in &global.output {
         if let Some(path) = &output.file {
             let style = Style { color: false, ..style };
@@ -54,5 +53,6 @@ pub(super) fn put(
             done.with_context(|| format!("write the report to {}", path.display())).map_err(Failure::internal)?;
         }
     }
-    Ok(())
+    // Last, so that a stream that is closed takes no file along.
+    written(shown, "the report to stdout").map(drop)
 }

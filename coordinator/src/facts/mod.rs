@@ -95,6 +95,17 @@ pub struct AwsFacts {
     pub tunnel_simulation: Fact<Simulation>,
     /// `ssm:DescribeInstanceInformation`; absent: not a managed node.
     pub managed_node: Fact<InstanceInformation>,
+    /// Not of AWS's, and never recorded: what commands of remedies repeat.
+    pub asked_with: AskedWith,
+}
+
+/// How the caller said which account and Region are meant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AskedWith {
+    /// `--profile`.
+    pub profile: Option<String>,
+    /// Whether the Region was given by `--region`, and not by the environment or the configuration.
+    pub region: bool,
 }
 
 /// An `OwnerId`-and-instances group of `DescribeInstances`.

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use eic_doctor_agent::facts::OsFacts;
 use eic_doctor_proto::{Fact, visible};
 
-use crate::facts::{AwsFacts, Facts, Instance, Role, Simulation, User};
+use crate::facts::{AskedWith, AwsFacts, Facts, Instance, Role, Simulation, User};
 use files::{Folder, is_prefix_list_id, write};
 use listing::{
     AvailabilityZones, BlockPublicAccessExclusions, Entries, Images, InstanceConnectEndpoints, InstanceInformationList,
@@ -95,6 +95,7 @@ pub fn read_world(folder: &Path, instance_id: Option<&str>) -> Result<Facts, Wor
             .only(|node| is_ours(&node.instance_id)),
         instance,
         instance_owner_id,
+        asked_with: AskedWith::default(),
     };
     Ok(Facts { aws, os })
 }

@@ -14,7 +14,7 @@ use super::operations::{
 };
 use super::refused::{Answer, fact};
 use super::{identity, network};
-use crate::facts::{AwsFacts, Facts, Image, Instance};
+use crate::facts::{AskedWith, AwsFacts, Facts, Image, Instance};
 
 /// What a run is about.
 #[derive(Clone, Debug)]
@@ -98,6 +98,7 @@ pub async fn gather<A: Aws>(aws: &A, question: &Question, budget: &Budget, pace:
         simulation: identity.simulation,
         tunnel_simulation,
         managed_node,
+        asked_with: AskedWith::default(),
     };
     Gathered {
         facts: Facts { aws, os: brought.os },

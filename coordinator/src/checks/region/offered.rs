@@ -1,5 +1,6 @@
 use eic_doctor_proto::{Attempt, Finding, Remedy, Verdict, check, ranges};
 
+use crate::checks::command::aws_global;
 use crate::facts::AwsFacts;
 
 check! {
@@ -58,7 +59,7 @@ fn judge(facts: &AwsFacts, _attempt: &Attempt) -> Result<Verdict, Verdict> {
     };
     let opt_in = listed.opt_in_status.as_deref().unwrap_or("opt-in-not-required");
     if opt_in == "not-opted-in" {
-        let command = eic_doctor_proto::Command::new("aws").args(["account", "enable-region", "--region-name", region]);
+        let command = aws_global(facts, "account", "enable-region").args(["--region-name", region]);
         let remedy = Remedy::by_command(
             "Enable the Region for the account",
             &command,

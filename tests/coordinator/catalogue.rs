@@ -23,7 +23,8 @@ const HEALTHY: [&str; 7] = [
 ];
 
 /// Judged from outside, so only healthy where the instance itself tells nothing.
-const FROM_OUTSIDE: [(&str, &str); 1] = [("both.instance.operating-system", "recorded-ssm-connection-lost")];
+const FROM_OUTSIDE: [(&str, &str); 2] =
+    [("both.instance.operating-system", "recorded-ssm-connection-lost"), ("both.account.os-user", "seen-from-outside")];
 
 #[test]
 fn ids_needs_titles_and_manuals_are_in_order() {

@@ -79,6 +79,12 @@ pub struct AttemptArgs {
     /// The client's address, for an endpoint that keeps it
     #[arg(long, value_name = "IP", conflicts_with = "source")]
     client_ip: Option<IpAddr>,
+    /// AWS's published address ranges, newer than the built-in ones: an ip-ranges.json, or its URL
+    ///
+    /// They count where the Region's managed prefix list of EC2 Instance Connect cannot be read. Nothing is downloaded unless a URL
+    /// is named here: https://ip-ranges.amazonaws.com/ip-ranges.json is AWS's own.
+    #[arg(long, value_name = "FILE|URL", value_parser = value::ip_ranges)]
+    pub ip_ranges: Option<IpRangesFrom>,
     /// Who brings the facts of the operating system: auto, ssm, script, none, or an os.json
     #[arg(long, value_name = "COURIER|FILE", default_value = "auto", value_parser = value::os_facts)]
     pub os_facts: OsFactsFrom,
@@ -96,6 +102,13 @@ pub enum OsFactsFrom {
     None,
     /// An `os.json`.
     File(PathBuf),
+}
+
+/// `--ip-ranges`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IpRangesFrom {
+    File(PathBuf),
+    Url(String),
 }
 
 /// `--source`.

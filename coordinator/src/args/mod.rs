@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use eic_doctor_proto::{FailOn, Selection};
 
-pub use attempt::{AttemptArgs, AttemptArgsError, InstanceArgs, OsFactsFrom, Source};
+pub use attempt::{AttemptArgs, AttemptArgsError, InstanceArgs, IpRangesFrom, OsFactsFrom, Source};
 
 use crate::commands::generate::What;
 use crate::render::Output;
@@ -118,6 +118,12 @@ pub struct CheckArgs {
     /// Look again until nothing fails or this time is up
     #[arg(long, value_name = "TIME", value_parser = value::duration, conflicts_with = "world")]
     pub wait: Option<Duration>,
+    /// Look again and again, with this time from the beginning of one look to that of the next
+    ///
+    /// On a terminal each report takes the place of the one before; `--output jsonl` writes one after the other. It ends with the
+    /// reader of its standard output, or by a signal; the exit code is that of the last look.
+    #[arg(long, value_name = "TIME", value_parser = value::duration, conflicts_with = "wait")]
+    pub watch: Option<Duration>,
 }
 
 impl CheckArgs {
@@ -220,6 +226,7 @@ mod tests {
             "check --timeout 5x i-0123456789abcdef0",
             "check --output nonsense i-0123456789abcdef0",
             "check --os-facts agent i-0123456789abcdef0",
+            "check --ip-ranges ftp://example.com/ip-ranges.json i-0123456789abcdef0",
             "check --assume-role arn:aws:iam::123456789012:user/ann i-0123456789abcdef0",
             "check --external-id x i-0123456789abcdef0",
         ] {

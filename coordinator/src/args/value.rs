@@ -7,7 +7,7 @@ use std::time::Duration;
 use eic_doctor_proto::visible;
 use ipnet::IpNet;
 
-use super::attempt::{OsFactsFrom, Source};
+use super::attempt::{IpRangesFrom, OsFactsFrom, Source};
 use crate::arn::{Principal, PrincipalKind};
 
 pub(super) fn instance_id(text: &str) -> Result<String, String> {
@@ -74,6 +74,16 @@ pub(super) fn role(text: &str) -> Result<String, String> {
             "`{}` is not the ARN of an IAM role, such as arn:aws:iam::123456789012:role/NAME",
             visible(text)
         )),
+    }
+}
+
+/// A URL of http or https, or else a file.
+pub(super) fn ip_ranges(text: &str) -> Result<IpRangesFrom, String> {
+    match text.split_once("://") {
+        Some(("http" | "https", rest)) if !rest.is_empty() => Ok(IpRangesFrom::Url(text.to_owned())),
+        Some(_) => Err(format!("`{}` is neither a file nor a URL of http or https", visible(text))),
+        None if text.is_empty() => Err(String::from("give a file, or the URL of one")),
+        None => Ok(IpRangesFrom::File(text.into())),
     }
 }
 

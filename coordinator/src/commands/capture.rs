@@ -7,7 +7,7 @@ use anyhow::{Context as _, anyhow};
 use eic_doctor_proto::{Command, Exit, Fact};
 
 use super::console::{Console, Failure};
-use super::look::{look, needed_id, resolved_attempt};
+use super::look::{given_ranges, look, needed_id, resolved_attempt};
 use crate::args::{CaptureArgs, GlobalArgs};
 use crate::gather::recorded::write_world;
 
@@ -19,7 +19,8 @@ pub(super) async fn capture(
     let id = needed_id(&args.instance)?;
     refuse_what_is_not_empty(&args.to)?;
     let attempt = resolved_attempt(&args.attempt, console).await?;
-    let gathered = look(global, &args.attempt, id.clone(), attempt, console).await?;
+    let ip_ranges = given_ranges(&args.attempt, global.timeout).await?;
+    let gathered = look(global, &args.attempt, id.clone(), attempt, ip_ranges, console).await?;
     if gathered.facts.aws.instance == Fact::Absent {
         return Err(Failure::nothing_checked(anyhow!("there is no instance {id} to capture")));
     }

@@ -9,12 +9,12 @@ use eic_doctor_proto::{Attempt, Exit, Fact, Report, Selection, SelectionError};
 use tokio::time::Instant;
 
 use super::console::{Console, Failure};
-use super::look::{given, look, needed_id, of_instance, resolved_attempt};
+use super::look::{given, given_ranges, look, needed_id, of_instance, resolved_attempt};
 use super::output;
 use super::report::report_on;
-use crate::args::{CheckArgs, GlobalArgs};
+use crate::args::{CheckArgs, GlobalArgs, IpRangesFrom};
 use crate::checks;
-use crate::facts::Facts;
+use crate::facts::{Facts, IpRanges};
 use crate::gather::recorded::read_world;
 
 /// Between two looks of `--wait`.
@@ -24,15 +24,33 @@ pub(super) async fn check(global: &GlobalArgs, args: &CheckArgs, console: &mut C
     output::sound(global)?;
     let selection = selection(args)?;
     let attempt = resolved_attempt(&args.attempt, console).await?;
-    let looked = match &args.world {
-        Some(world) => recorded(world, global, args, &attempt, &selection, console)?,
-        None => live(global, args, &attempt, &selection, console).await?,
-    };
-    output::put(&looked.report, global, args.fail_on.into(), console)?;
-    if let Some(missing) = looked.missing {
-        return Err(Failure::nothing_checked(anyhow::anyhow!(missing)));
+    if args.watch.is_some() {
+        output::repeatable(global)?;
     }
-    Ok(Exit::of(&looked.report, args.fail_on.into(), args.allow_unknown))
+    if args.world.is_some() && matches!(args.attempt.ip_ranges, Some(IpRangesFrom::Url(_))) {
+        return Err(Failure::usage(anyhow!("`--world` asks no network: give `--ip-ranges` a file")));
+    }
+    let ip_ranges = given_ranges(&args.attempt, global.timeout).await?;
+    let mut is_first = true;
+    loop {
+        let next = args.watch.map(|pause| Instant::now() + pause);
+        let looked = match &args.world {
+            Some(world) => recorded(world, global, args, &attempt, &ip_ranges, &selection, console)?,
+            None => live(global, args, &attempt, &ip_ranges, &selection, console).await?,
+        };
+        if next.is_some() {
+            output::apart(global, is_first, console);
+        }
+        let is_read = output::put(&looked.report, global, args.fail_on.into(), console)?;
+        if let Some(missing) = looked.missing {
+            return Err(Failure::nothing_checked(anyhow!(missing)));
+        }
+        match next.filter(|_| is_read) {
+            Some(next) => tokio::time::sleep_until(next).await,
+            None => return Ok(Exit::of(&looked.report, args.fail_on.into(), args.allow_unknown)),
+        }
+        is_first = false;
+    }
 }
 
 struct Looked {
@@ -61,6 +79,7 @@ fn recorded(
     global: &GlobalArgs,
     args: &CheckArgs,
     attempt: &Attempt,
+    ip_ranges: &Fact<IpRanges>,
     selection: &Selection,
     console: &Console<'_>,
 ) -> Result<Looked, Failure> {
@@ -73,6 +92,9 @@ fn recorded(
         // What the AWS CLI prints does not say which Region was asked.
         (Some(asked), Fact::NotGathered) => facts.aws.region = Fact::Known(asked.clone()),
         _ => {}
+    }
+    if *ip_ranges != Fact::NotGathered {
+        facts.aws.ip_ranges = ip_ranges.clone();
     }
     let given = given(&args.attempt)?;
     let mut notes = Vec::new();
@@ -91,6 +113,7 @@ async fn live(
     global: &GlobalArgs,
     args: &CheckArgs,
     attempt: &Attempt,
+    ip_ranges: &Fact<IpRanges>,
     selection: &Selection,
     console: &mut Console<'_>,
 ) -> Result<Looked, Failure> {
@@ -98,7 +121,7 @@ async fn live(
     let until = args.wait.map(|wait| Instant::now() + wait);
     loop {
         let started = started(console);
-        let gathered = look(global, &args.attempt, id.clone(), attempt.clone(), console).await?;
+        let gathered = look(global, &args.attempt, id.clone(), attempt.clone(), ip_ranges.clone(), console).await?;
         let mut looked = Looked::at(&gathered.facts, attempt, selection, started, Some(&id));
         looked.report.complete = gathered.complete;
         looked.report.notes = gathered.notes;

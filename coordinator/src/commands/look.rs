@@ -8,12 +8,12 @@ use eic_doctor_agent::report::Courier;
 use eic_doctor_proto::{Attempt, Fact, visible};
 
 use super::console::{Console, Failure};
-use crate::args::{AttemptArgs, GlobalArgs, InstanceArgs, OsFactsFrom};
-use crate::facts::AskedWith;
+use crate::args::{AttemptArgs, GlobalArgs, InstanceArgs, IpRangesFrom, OsFactsFrom};
+use crate::facts::{AskedWith, IpRanges};
 use crate::gather::aws::{ConnectError, Login, connect};
 use crate::gather::courier::{Pace, read_os_file};
 use crate::gather::run::{Gathered, Question, gather};
-use crate::gather::{Budget, own_address};
+use crate::gather::{Budget, download_ip_ranges, own_address, read_ip_ranges};
 
 /// Ten silent seconds look like a hang.
 const SILENCE: Duration = Duration::from_secs(10);
@@ -37,6 +37,18 @@ pub(super) fn given(args: &AttemptArgs) -> Result<Option<Given>, Failure> {
             Ok(Some(Given { os: Fact::unreadable(why), note: format!("OS facts: none, {why}") }))
         }
         OsFactsFrom::Auto | OsFactsFrom::Ssm | OsFactsFrom::Script => Ok(None),
+    }
+}
+
+/// AWS's published ranges, where the user named a file or, within `timeout`, a URL of them. What cannot be taken whole ends the run: the
+/// user meant these to count.
+pub(super) async fn given_ranges(args: &AttemptArgs, timeout: Duration) -> Result<Fact<IpRanges>, Failure> {
+    match &args.ip_ranges {
+        None => Ok(Fact::NotGathered),
+        Some(IpRangesFrom::File(path)) => read_ip_ranges(path).map(Fact::Known).map_err(Failure::usage),
+        Some(IpRangesFrom::Url(url)) => {
+            download_ip_ranges(url, timeout).await.map(Fact::Known).map_err(Failure::nothing_checked)
+        }
     }
 }
 
@@ -72,6 +84,7 @@ pub(super) async fn look(
     args: &AttemptArgs,
     instance_id: String,
     attempt: Attempt,
+    ip_ranges: Fact<IpRanges>,
     console: &mut Console<'_>,
 ) -> Result<Gathered, Failure> {
     let given = given(args)?;
@@ -97,6 +110,7 @@ pub(super) async fn look(
     let gathering = gather(&connection.clients, &question, &budget, &pace);
     let mut gathered = told_meanwhile(gathering, &budget, console).await;
     gathered.facts.aws.asked_with = AskedWith { profile: global.profile.clone(), region: global.region.is_some() };
+    gathered.facts.aws.ip_ranges = ip_ranges;
     if let Some(given) = given {
         gathered.facts.os = of_instance(given.os, Some(&question.instance_id));
         gathered.notes.push(given.note);

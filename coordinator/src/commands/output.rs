@@ -27,13 +27,37 @@ pub(super) fn sound(global: &GlobalArgs) -> Result<(), Failure> {
     }
 }
 
-/// Every report that was asked for; for people on stdout, unless another format goes there.
+/// For `--watch`: of one document a run there cannot be several.
+pub(super) fn repeatable(global: &GlobalArgs) -> Result<(), Failure> {
+    match global.output.iter().find(|output| output.file.is_none()).map(|output| output.format) {
+        None | Some(Format::Human | Format::Jsonl) => Ok(()),
+        Some(_) => Err(Failure::usage(anyhow!(
+            "`--watch` writes many reports to stdout: give `--output jsonl`, or the other format a file, as in json=FILE"
+        ))),
+    }
+}
+
+/// Before another report for people: a terminal is cleared, elsewhere an empty line stands between two.
+pub(super) fn apart(global: &GlobalArgs, is_first: bool, console: &mut Console<'_>) {
+    let is_for_people =
+        global.output.iter().find(|output| output.file.is_none()).is_none_or(|output| output.format == Format::Human);
+    let between: &[u8] = match (is_for_people, console.is_out_terminal, is_first) {
+        // Cursor to the first cell, then erase what is shown and what was.
+        (true, true, _) => b"\x1b[H\x1b[2J\x1b[3J",
+        (true, false, false) => b"\n",
+        _ => b"",
+    };
+    // The report that follows meets the same trouble, and tells it.
+    let _ = console.out.write_all(between);
+}
+
+/// Every report that was asked for; for people on stdout, unless another format goes there. `false` when stdout's reader is gone.
 pub(super) fn put(
     report: &Report,
     global: &GlobalArgs,
     fail_on: FailOn,
     console: &mut Console<'_>,
-) -> Result<(), Failure> {
+) -> Result<bool, Failure> {
     let for_people = Output { format: Format::Human, file: None };
     let to_stdout = global.output.iter().find(|output| output.file.is_none()).unwrap_or(&for_people);
     let color = match global.color {
@@ -43,6 +67,7 @@ pub(super) fn put(
     };
     let style = Style { color, verbose: global.verbose };
     let shown = write(report, to_stdout.format, style, fail_on, console.out).and_then(|()| console.out.flush());
+    let is_read = !matches!(&shown, Err(error) if error.kind() == io::ErrorKind::BrokenPipe);
     for output in &global.output {
         if let Some(path) = &output.file {
             let style = Style { color: false, ..style };
@@ -54,5 +79,5 @@ pub(super) fn put(
         }
     }
     // Last, so that a stream that is closed takes no file along.
-    written(shown, "the report to stdout").map(drop)
+    written(shown, "the report to stdout").map(|_| is_read)
 }

@@ -53,6 +53,65 @@ async fn a_reader_that_has_seen_enough_is_no_failure_and_a_full_disk_is_ours() {
     assert_eq!(run_to(&mut Broken(ErrorKind::BrokenPipe), "explain").await.unwrap(), Exit::Healthy);
 }
 
+/// A standard output whose reader goes away after so many lines, and what it has read.
+struct Reader {
+    lines: usize,
+    read: Vec<u8>,
+}
+
+impl Write for Reader {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.read.iter().filter(|byte| **byte == b'\n').count() >= self.lines {
+            return Err(ErrorKind::BrokenPipe.into());
+        }
+        self.read.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_watch_looks_again_until_its_reader_goes_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let line = check_of_nothing(&folder, "--watch 1ms --output jsonl");
+    let mut once = Vec::new();
+    let exit = run_to(&mut once, &line.replace("--watch 1ms", "")).await.unwrap();
+    let lines = once.iter().filter(|byte| **byte == b'\n').count();
+    let mut reader = Reader { lines: 3 * lines, read: Vec::new() };
+    assert_eq!(run_to(&mut reader, &line).await.unwrap(), exit);
+    assert_eq!(reader.read, [once.as_slice(); 3].concat());
+}
+
+#[tokio::test]
+async fn of_a_watch_for_people_an_empty_line_stands_between_two_reports() {
+    let folder = tempfile::tempdir().unwrap();
+    let line = check_of_nothing(&folder, "--watch 1ms");
+    let mut once = Vec::new();
+    run_to(&mut once, &line.replace("--watch 1ms", "")).await.unwrap();
+    let mut reader = Reader { lines: 2 * once.iter().filter(|byte| **byte == b'\n').count() + 1, read: Vec::new() };
+    run_to(&mut reader, &line).await.unwrap();
+    assert_eq!(String::from_utf8(reader.read).unwrap(), String::from_utf8([&once[..], b"\n", &once].concat()).unwrap());
+}
+
+#[tokio::test]
+async fn ranges_that_cannot_be_taken_whole_end_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let empty = folder.path().join("ip-ranges.json");
+    std::fs::write(&empty, "").unwrap();
+    for (given, exit) in [
+        (empty.display().to_string(), Exit::Usage),
+        ("/nonexistent/ip-ranges.json".to_owned(), Exit::Usage),
+        ("https://ip-ranges.amazonaws.com/ip-ranges.json".to_owned(), Exit::Usage),
+    ] {
+        let mut out = Vec::new();
+        let failure = run_to(&mut out, &check_of_nothing(&folder, &format!("--ip-ranges {given}"))).await.unwrap_err();
+        assert_eq!((failure.exit, out.as_slice()), (exit, &b""[..]), "{given}: {:?}", failure.error);
+    }
+}
+
 #[tokio::test]
 async fn nothing_known_is_nothing_checked() {
     let folder = tempfile::tempdir().unwrap();
@@ -79,6 +138,7 @@ async fn what_contradicts_itself_is_called_wrongly() {
         ("--output json --output yaml", Exit::Usage),
         ("--only os.nothing", Exit::NothingChecked),
         ("--skip os.nothing", Exit::Usage),
+        ("--watch 1s --output json", Exit::Usage),
         ("--os-facts /nonexistent/os.json", Exit::Usage),
         ("--via browser --source 203.0.113.7/32", Exit::Usage),
     ] {

@@ -8,6 +8,7 @@
 mod endpoint;
 mod iam;
 mod instance;
+mod ip_ranges;
 mod network;
 mod region;
 mod ssm;
@@ -28,6 +29,7 @@ pub use instance::{
     NetworkInterfaceAssociation, NetworkInterfaceAttachment, Operator, Placement, PrivateIpAddress,
     SecurityGroupIdentifier, StatusDetail, StatusSummary, Tag,
 };
+pub use ip_ranges::{IpRanges, Ipv4Prefix, Ipv6Prefix};
 pub use network::{
     AssociationState, BlockPublicAccessExclusion, BlockPublicAccessOptions, InternetGateway, InternetGatewayAttachment,
     IpPermission, IpRange, Ipv6CidrBlockAssociation, Ipv6Range, ManagedPrefixList, NetworkAcl, NetworkAclAssociation,
@@ -84,6 +86,8 @@ pub struct AwsFacts {
     pub managed_prefix_lists: Fact<Vec<ManagedPrefixList>>,
     /// `ec2:GetManagedPrefixListEntries` by prefix list id: EC2 Instance Connect's, and those that security group rules and routes name.
     pub prefix_list_entries: BTreeMap<String, Fact<Vec<PrefixListEntry>>>,
+    /// AWS's `ip-ranges.json`, where the user gave one; only the service's own ranges.
+    pub ip_ranges: Fact<IpRanges>,
     /// `sts:GetCallerIdentity`.
     pub caller: Fact<CallerIdentity>,
     /// The IAM user or role whose policies are simulated, by `iam:GetRole` or `iam:GetUser` where the path had to be learnt;

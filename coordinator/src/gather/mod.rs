@@ -8,6 +8,7 @@ mod budget;
 mod call_log;
 pub mod courier;
 mod identity;
+mod ip_ranges;
 mod network;
 pub mod operations;
 mod own_address;
@@ -22,5 +23,6 @@ mod tests;
 
 pub use budget::Budget;
 pub use call_log::{CallLog, LoggedCall};
+pub use ip_ranges::{IpRangesError, download_ip_ranges, read_ip_ranges};
 pub use own_address::{CHECKIP_URL, OwnAddressError, own_address};
 pub use refused::{Answer, Refused, RefusedKind, chain};

@@ -1,4 +1,4 @@
-//! A world: a folder of recorded facts, `os.json` and `aws/*.json` as the AWS CLI prints them.
+//! A world: a folder of recorded facts, `os.json`, `aws/*.json` as the AWS CLI prints them, and AWS's `ip-ranges.json` where one was given.
 //!
 //! Each file of `aws/` is one call, named as the CLI names it. What is missing was not gathered. A file may hold more than was asked
 //! for (other instances, all security groups); what belongs to the instance is picked out. A file that cannot be read costs what hangs on
@@ -17,7 +17,8 @@ use std::path::{Path, PathBuf};
 use eic_doctor_agent::facts::OsFacts;
 use eic_doctor_proto::{Fact, visible};
 
-use crate::facts::{AskedWith, AwsFacts, Facts, Instance, Role, Simulation, User};
+use super::ip_ranges::checked;
+use crate::facts::{AskedWith, AwsFacts, Facts, Instance, IpRanges, Role, Simulation, User};
 use files::{Folder, is_prefix_list_id, write};
 use listing::{
     AvailabilityZones, BlockPublicAccessExclusions, Entries, Images, InstanceConnectEndpoints, InstanceInformationList,
@@ -29,6 +30,7 @@ pub use files::WorldFile;
 
 /// The same call as for the push, asked a second time.
 const TUNNEL: &str = "iam-simulate-principal-policy.open-tunnel";
+const IP_RANGES: &str = "ip-ranges.json";
 const ENTRIES: &str = "ec2-get-managed-prefix-list-entries.";
 
 #[derive(Debug, thiserror::Error)]
@@ -86,6 +88,7 @@ pub fn read_world(folder: &Path, instance_id: Option<&str>) -> Result<Facts, Wor
         endpoint_interfaces: folder.pages::<NetworkInterfaces>("ec2-describe-network-interfaces").whole(),
         managed_prefix_lists: folder.pages::<ManagedPrefixLists>("ec2-describe-managed-prefix-lists").whole(),
         prefix_list_entries: prefix_list_entries(&folder)?,
+        ip_ranges: given_ranges(&folder),
         caller: folder.call("sts-get-caller-identity"),
         principal_arn: principal(&folder, &simulation),
         simulation,
@@ -109,6 +112,7 @@ pub fn write_world(folder: &Path, facts: &Facts) -> Result<(), WorldError> {
         &Fact::Known(WorldFile { region: aws.region.known().cloned(), ..WorldFile::default() }),
     )?;
     write(folder, "os.json", &facts.os)?;
+    write(folder, IP_RANGES, &aws.ip_ranges)?;
     write(folder, "aws/ec2-describe-instances.json", &Reservations::of(&aws.instance, &aws.instance_owner_id))?;
     write(folder, "aws/ec2-describe-instance-status.json", &InstanceStatuses::one(&aws.instance_status))?;
     write(folder, "aws/ec2-describe-images.json", &Images::one(&aws.image))?;
@@ -195,6 +199,16 @@ fn region_of_zone(zone: &str) -> Option<String> {
         parts.push(part);
     }
     None
+}
+
+/// The whole of AWS's file, or what `capture` kept of it.
+fn given_ranges(folder: &Folder) -> Fact<IpRanges> {
+    match folder.read::<IpRanges>(IP_RANGES) {
+        Fact::Known(all) => {
+            checked(all).map_or_else(|text| Fact::unreadable(format!("{IP_RANGES}: {text}")), Fact::Known)
+        }
+        other => other,
+    }
 }
 
 fn prefix_list_entries(

@@ -93,6 +93,7 @@ pub async fn gather<A: Aws>(aws: &A, question: &Question, budget: &Budget, pace:
         block_public_access_exclusions: network.block_public_access_exclusions,
         managed_prefix_lists: network.managed_prefix_lists,
         prefix_list_entries: network.prefix_list_entries,
+        ip_ranges: Fact::NotGathered,
         caller: identity.caller,
         principal_arn: identity.principal_arn,
         simulation: identity.simulation,

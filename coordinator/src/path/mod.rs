@@ -11,6 +11,7 @@ pub mod internet_gateway;
 pub mod network_acl;
 pub mod ports;
 pub mod prefix_list;
+pub mod published;
 mod resolve;
 pub mod route_table;
 pub mod security_group;

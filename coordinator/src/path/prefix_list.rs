@@ -1,10 +1,10 @@
 //! Prefix lists: what an id stands for, and which are EC2 Instance Connect's own.
 
-use eic_doctor_proto::{Fact, Why, ranges};
+use eic_doctor_proto::{Fact, Why};
 use ipnet::IpNet;
 
 use crate::facts::AwsFacts;
-use crate::path::need;
+use crate::path::{need, published};
 
 /// The CIDRs of a prefix list, AWS's own or a customer's.
 ///
@@ -14,8 +14,8 @@ pub fn resolve(facts: &AwsFacts, id: &str) -> Result<Vec<IpNet>, Why> {
     let entries = match facts.prefix_list_entries.get(id) {
         Some(Fact::Known(entries)) => entries,
         other => {
-            return match (published(facts, id), other) {
-                (Some(net), _) => Ok(vec![net]),
+            return match (by_publication(facts, id), other) {
+                (Some(nets), _) => Ok(nets),
                 (None, Some(fact)) => need(fact, &what).map(|_| Vec::new()),
                 (None, None) => Err(Why::new(format!("{what}: not gathered"))),
             };
@@ -43,14 +43,8 @@ pub fn instance_connect<'a>(facts: &'a AwsFacts, region: &str, is_ipv4: bool) ->
         .as_deref()
 }
 
-fn published(facts: &AwsFacts, id: &str) -> Option<IpNet> {
+fn by_publication(facts: &AwsFacts, id: &str) -> Option<Vec<IpNet>> {
     let region = facts.region.known()?;
-    let [v4, v6] = ranges::of(region)?;
-    if instance_connect(facts, region, true) == Some(id) {
-        Some(v4)
-    } else if instance_connect(facts, region, false) == Some(id) {
-        Some(v6)
-    } else {
-        None
-    }
+    let is_ipv4 = [true, false].into_iter().find(|is_ipv4| instance_connect(facts, region, *is_ipv4) == Some(id))?;
+    Some(published::of(facts, region)?.of_family(is_ipv4)).filter(|nets| !nets.is_empty())
 }

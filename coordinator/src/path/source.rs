@@ -2,11 +2,11 @@
 
 use std::net::IpAddr;
 
-use eic_doctor_proto::{Attempt, Via, Why, ranges};
+use eic_doctor_proto::{Attempt, Via, Why};
 use ipnet::IpNet;
 
 use crate::facts::AwsFacts;
-use crate::path::{need, prefix_list};
+use crate::path::{need, prefix_list, published};
 
 /// The addresses that must be let in, all of one family, and how they are known.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,8 +20,8 @@ pub enum Origin {
     Given,
     /// The entries of the Region's managed prefix list of EC2 Instance Connect.
     PrefixList(String),
-    /// The table of `ranges.rs`.
-    Published,
+    /// Published by AWS on this day: the `ip-ranges.json` that was given, or the built-in table.
+    Published(String),
     /// The network interfaces of an EC2 Instance Connect Endpoint.
     Endpoint(String),
 }
@@ -55,18 +55,18 @@ pub fn of(facts: &AwsFacts, attempt: &Attempt, dialled: Option<IpAddr>) -> Resul
             return Ok(Source { nets, origin: Origin::PrefixList(id.to_owned()) });
         }
     }
-    match ranges::of(region) {
-        Some(nets) => Ok(Source { nets: nets.into_iter().filter(of_family).collect(), origin: Origin::Published }),
-        None => Err(NoSource::Unknown(Why::new(format!(
+    match published::of(facts, region).map(|published| (published.of_family(is_ipv4), published.date)) {
+        Some((nets, date)) if !nets.is_empty() => Ok(Source { nets, origin: Origin::Published(date) }),
+        _ => Err(NoSource::Unknown(Why::new(format!(
             "the range of EC2 Instance Connect in {region}: neither its managed prefix list nor the ranges published until {} tell",
-            ranges::PUBLISHED
+            published::known_until(facts)
         )))),
     }
 }
 
 /// Whether the Region's range can be told at all, for either family.
 pub fn has_range(facts: &AwsFacts, region: &str) -> bool {
-    ranges::of(region).is_some()
+    published::of(facts, region).is_some()
         || [true, false].into_iter().any(|is_ipv4| {
             prefix_list::instance_connect(facts, region, is_ipv4)
                 .is_some_and(|id| prefix_list::resolve(facts, id).is_ok_and(|nets| !nets.is_empty()))
@@ -81,7 +81,7 @@ impl Source {
             Origin::Given => nets,
             Origin::PrefixList(id) => format!("{nets} (prefix list {id})"),
             Origin::Endpoint(id) => format!("{nets} ({id})"),
-            Origin::Published => format!("{nets} (published {})", ranges::PUBLISHED),
+            Origin::Published(date) => format!("{nets} (published {date})"),
         }
     }
 }

@@ -1,7 +1,8 @@
-use eic_doctor_proto::{Attempt, Finding, Remedy, Verdict, check, ranges};
+use eic_doctor_proto::{Attempt, Finding, Remedy, Verdict, check};
 
 use crate::checks::command::aws_global;
 use crate::facts::AwsFacts;
+use crate::path::published;
 
 check! {
     /// EC2 Instance Connect is offered in the instance's Region.
@@ -74,13 +75,13 @@ fn judge(facts: &AwsFacts, _attempt: &Attempt) -> Result<Verdict, Verdict> {
         .managed_prefix_lists
         .known()
         .is_some_and(|lists| lists.iter().any(|list| list.prefix_list_name.as_deref() == Some(&name)));
-    Ok(match (has_list, ranges::of(region).is_none()) {
+    Ok(match (has_list, published::of(facts, region)) {
         (true, _) => verdict.seen(format!("{name} exists"), "ec2:DescribeManagedPrefixLists"),
-        (false, false) => verdict
-            .seen("the service publishes an address range for it", format!("ip-ranges.json of {}", ranges::PUBLISHED)),
-        (false, true) => verdict.seen(
+        (false, Some(published)) => verdict
+            .seen("the service publishes an address range for it", format!("ip-ranges.json of {}", published.date)),
+        (false, None) => verdict.seen(
             "no address range of the service is published for it",
-            format!("ip-ranges.json of {}", ranges::PUBLISHED),
+            format!("ip-ranges.json of {}", published::known_until(facts)),
         ),
     })
 }

@@ -92,6 +92,7 @@ class Bench:
         text = self._os
         for was, now in (
             (self._was["instance_id"], site.instance_id), (self._was["net"], f"{site.net}.1."), (self._was["region"], site.region),
+            (self._was["ipv6"], site.ipv6_address),
         ):  # fmt: skip
             text = text.replace(was, now)
         path = self.workdir / f"{site.instance_id}.json"
@@ -103,7 +104,10 @@ def _recorded_ids() -> dict[str, str]:
     answer = json.loads((RECORDED / "aws/ec2-describe-instances.json").read_text(encoding="utf-8"))
     instance = answer["Reservations"][0]["Instances"][0]
     net = instance["PrivateIpAddress"].rpartition(".")[0] + "."
-    return {"instance_id": instance["InstanceId"], "net": net, "region": instance["Placement"]["AvailabilityZone"][:-1]}
+    ipv6 = instance["NetworkInterfaces"][0]["Ipv6Addresses"][0]["Ipv6Address"]
+    return {
+        "instance_id": instance["InstanceId"], "net": net, "region": instance["Placement"]["AvailabilityZone"][:-1], "ipv6": ipv6,
+    }  # fmt: skip
 
 
 class _Trial:

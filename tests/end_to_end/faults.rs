@@ -29,7 +29,7 @@ faults! {
     imds_blocked_by_a_firewall: "imds-blocked", PUBLIC => ["os.imds.token"];
     imds_blocked_for_the_keys_user_alone: "imds-blocked-for-keys-user", PUBLIC => ["os.imds.token-as-keys-user"];
     an_absent_package: "package-absent", PUBLIC => ["os.package.installed"];
-    an_old_package_where_tokens_are_required: "package-old-with-tokens-required", PUBLIC => ["both.imds.package-version"];
+    an_old_package_where_tokens_are_required: "package-old-with-tokens-required", PUBLIC => ["os.package.version"];
     a_missing_keys_command: "keys-command-missing", PUBLIC => ["os.package.keys-command-files"];
     an_overridden_keys_command: "keys-command-overridden", PUBLIC => ["os.sshd.authorized-keys-command"];
     a_missing_keys_user: "keys-user-missing", PUBLIC => ["os.account.keys-user"];

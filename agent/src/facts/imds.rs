@@ -9,6 +9,9 @@ pub struct ImdsFacts {
     pub as_root: ImdsView,
     /// Asked by a child that has become the keys user: an owner-match firewall rule can block only one of the two.
     pub as_keys_user: ImdsView,
+    /// `GET /latest/meta-data/instance-id` without a token. Asked only where the package is of a release that asks so: AWS counts such
+    /// requests, for those who mean to stop them.
+    pub without_token: Fact<ImdsAnswer>,
 }
 
 /// The requests of the keys command in their order (`domain.md` §3.2, steps 1–7). A request that was not made because an earlier one

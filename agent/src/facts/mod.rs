@@ -35,7 +35,7 @@ pub use pam::{NumberedLine, PamFacts, PamFile, PamRule};
 pub use resources::{FileSystem, Load, Memory, ResourcesFacts, Space, TasksLimit};
 pub use security::{Denial, SecurityFacts, SelinuxMode};
 pub use sshd::{
-    ConfigPlace, ConfigProblem, ConfigSetting, ConfiguredLine, DropIn, EffectiveConfig, KeysProgram, Listener,
+    ConfigPlace, ConfigProblem, ConfigSetting, ConfiguredLine, DropIn, EffectiveConfig, Halt, KeysProgram, Listener,
     LocalAddress, Refusal, RevokedContent, RevokedFile, RevokedKeys, SocketUnit, SshdConfig, SshdFacts, SshdOption,
     SshdProcess, Startups, Unit,
 };

@@ -37,6 +37,9 @@ pub struct KeysCommandFacts {
     /// Each file that the keys command of this system needs, with the folders that lead to it: the known places of
     /// EC2 Instance Connect (`/opt/aws/bin`, `/usr/share/ec2-instance-connect`) and the command that the running sshd names.
     pub files: Fact<Vec<FileState>>,
+    /// What asks IMDS, the second of the three scripts or the one program, has the name of a token's header; absent when there is no such
+    /// file.
+    pub knows_tokens: Fact<bool>,
 }
 
 /// What `lstat` says, and `stat` where it is a symbolic link.
@@ -55,6 +58,13 @@ pub struct FileState {
     /// Where a symbolic link leads at last.
     #[serde(default)]
     pub target: Fact<Untrusted>,
+    /// In bytes, of a regular file.
+    #[serde(default, skip_serializing_if = "is_not_gathered")]
+    pub size: Fact<u64>,
+}
+
+fn is_not_gathered<T>(fact: &Fact<T>) -> bool {
+    matches!(fact, Fact::NotGathered)
 }
 
 /// The type of the file that a path leads to, links followed.
@@ -94,6 +104,7 @@ mod tests {
             uid: Fact::Known(0),
             gid: Fact::Known(0),
             target: Fact::Known(target.into()),
+            size: Fact::NotGathered,
         };
         let files = [link("/opt", "/data/opt"), link("/opt/aws", "/srv/aws")];
         assert_eq!(real_path(&files, "/opt/aws/bin/eic_run_authorized_keys"), "/srv/aws/bin/eic_run_authorized_keys");

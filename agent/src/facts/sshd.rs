@@ -57,6 +57,17 @@ pub struct SshdProcess {
     pub ports: Vec<u16>,
     /// Of its title, `0 of 10-100 startups`; absent from the titles of older versions.
     pub startups: Fact<Startups>,
+    /// What keeps it from running though it is there; absent when nothing does.
+    pub halt: Fact<Halt>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Halt {
+    /// By a signal: SIGSTOP.
+    Stopped,
+    /// By the freezer of its control group, or of one above it (systemctl(1), `freeze`).
+    Frozen,
 }
 
 /// Connections that have not logged in yet.

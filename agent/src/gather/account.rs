@@ -63,6 +63,7 @@ pub(super) fn gather_account_facts(
         utc_seconds: gather_utc_seconds(host, &pam),
         logins: gather_logins(host, name, &pam),
         open_files_limit: gather_open_files_limit(host, &pam),
+        shell_loader: of_account(&os_user, |account| gather_shell_loader(host, account)),
         shell: of_account(&os_user, |account| gather_shell(host, account)),
         run_nologin: gather_first_line(host, "/run/nologin"),
         etc_nologin: gather_first_line(host, "/etc/nologin"),
@@ -330,13 +331,29 @@ fn gather_sessions(host: &dyn Host, name: &str) -> Fact<Logins> {
     })
 }
 
-fn gather_shell(host: &dyn Host, account: &Account) -> Fact<FileState> {
+fn shell_path(account: &Account) -> String {
     let shell = Some(account.shell.raw()).filter(|shell| !shell.is_empty()).unwrap_or(USUAL_SHELL);
     // sshd's own folder is the root.
-    let path = if shell.starts_with('/') { shell.to_owned() } else { format!("/{shell}") };
-    match host.file_state(&path) {
+    if shell.starts_with('/') { shell.to_owned() } else { format!("/{shell}") }
+}
+
+fn gather_shell(host: &dyn Host, account: &Account) -> Fact<FileState> {
+    match host.file_state(&shell_path(account)) {
         FileState { state: Fact::NotGathered, .. } => Fact::NotGathered,
         state => Fact::Known(state),
+    }
+}
+
+/// The first text of the program that is such a path is the one that the kernel takes, for linkers put it right behind the headers.
+fn gather_shell_loader(host: &dyn Host, account: &Account) -> Fact<FileState> {
+    let is_loader = |text: &&String| text.rsplit('/').next().is_some_and(|name| name.starts_with("ld"));
+    match host.texts(&shell_path(account), "/lib") {
+        Fact::Known(texts) => {
+            texts.iter().find(is_loader).map_or(Fact::Absent, |loader| Fact::Known(host.file_state(loader)))
+        }
+        Fact::Absent => Fact::Absent,
+        Fact::Unreadable(why) => Fact::Unreadable(why),
+        Fact::NotGathered => Fact::NotGathered,
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use eic_doctor_proto::{Fact, OsUser};
 
-use crate::facts::{Account, FileState, ImdsView, KeysUserFacts, Signer, Space};
+use crate::facts::{Account, FileState, ImdsAnswer, ImdsView, KeysUserFacts, Signer, Space};
 use crate::parse::{JournalEntry, JournalQuery, ShownUnit};
 
 /// A machine to look at. Nothing here writes, and nothing runs a shell.
@@ -81,6 +81,9 @@ pub trait Host: Sync {
 
     /// The requests of the keys command in their order, asked by whoever gathers.
     fn imds(&self, os_user: &OsUser) -> ImdsView;
+
+    /// The first request of a keys command that knows no tokens (IMDSv1).
+    fn imds_without_token(&self) -> Fact<ImdsAnswer>;
 
     /// The host and the metadata service as the keys user meets them.
     fn keys_user_view(&self, question: &KeysUserQuestion<'_>) -> KeysUserView;

@@ -19,7 +19,7 @@ use super::run;
 /// The keys command speaks to this address only, never to the IPv6 one (`domain.md` §3.2, step 1).
 pub(super) const ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)), 80);
 /// The keys command's own limit for a request.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(1);
+pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(1);
 /// The keys command as a whole has five seconds; a request that finds no time left is not made.
 pub(super) const VIEW_TIMEOUT: Duration = Duration::from_secs(5);
 const BODY_KEPT: usize = 256;
@@ -77,6 +77,14 @@ pub(super) async fn whole(address: SocketAddr, os_user: &OsUser) -> Whole {
     Whole { view, signer, root }
 }
 
+/// One request as releases before 1.1.12 make it.
+pub(super) async fn without_token(address: SocketAddr) -> Fact<ImdsAnswer> {
+    match Asking::begin(address).get("instance-id", BODY_READ).await {
+        Ok(answer) => Fact::Known(without_body(&answer)),
+        Err(reason) => Fact::unreadable(reason),
+    }
+}
+
 /// When all of them hold; one without an end holds for ever.
 fn validity(spans: impl Iterator<Item = (i64, Option<i64>)>, now: i64) -> Fact<Validity> {
     let ever = i64::from(u32::MAX);
@@ -107,7 +115,13 @@ impl Asking {
 
     async fn ask(&self, method: Method, path: &str, room: usize) -> Result<Answer, String> {
         let left = self.until.saturating_duration_since(Instant::now()).min(REQUEST_TIMEOUT);
-        match time::timeout(left, ask(self.address, method, path, self.token.as_deref(), room)).await {
+        let header = match (&self.token, &method) {
+            (Some(token), _) => Some(("x-aws-ec2-metadata-token", token.as_str())),
+            // Five seconds, as the keys command asks for.
+            (None, &Method::PUT) => Some(("x-aws-ec2-metadata-token-ttl-seconds", "5")),
+            (None, _) => None,
+        };
+        match time::timeout(left, ask(self.address, method, path, header, room)).await {
             Ok(answer) => answer,
             Err(_) => Err(format!("timed out after {}", run::seconds(left))),
         }
@@ -235,7 +249,7 @@ async fn ask(
     address: SocketAddr,
     method: Method,
     path: &str,
-    token: Option<&str>,
+    header: Option<(&str, &str)>,
     room: usize,
 ) -> Result<Answer, String> {
     let begun = Instant::now();
@@ -243,11 +257,9 @@ async fn ask(
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| said(&error))?;
     let mut request = Request::builder().method(method).uri(path).header("host", address.ip().to_string());
-    request = match token {
-        Some(token) => request.header("x-aws-ec2-metadata-token", token),
-        // Five seconds, as the keys command asks for.
-        None => request.header("x-aws-ec2-metadata-token-ttl-seconds", "5"),
-    };
+    if let Some((name, value)) = header {
+        request = request.header(name, value);
+    }
     let request = request.body(Empty::<Bytes>::new()).map_err(|_| "the token is not one".to_owned())?;
     let exchange = async {
         let mut response = sender.send_request(request).await.map_err(|error| said(&error))?;
@@ -377,7 +389,10 @@ mod tests {
         let (address, server) = serve(vec!["HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nt", answer]);
         let begun = run::runtime().unwrap().block_on(ask(address, Method::PUT, "/", None, BODY_READ)).unwrap();
         assert_eq!(begun.status, 200);
-        let answer = run::runtime().unwrap().block_on(ask(address, Method::GET, "/", Some("t"), BODY_READ)).unwrap();
+        let answer = run::runtime()
+            .unwrap()
+            .block_on(ask(address, Method::GET, "/", Some(("x-aws-ec2-metadata-token", "t")), BODY_READ))
+            .unwrap();
         assert_eq!(answer.body.len(), BODY_READ);
         assert_eq!(kept(&answer).body.raw().len(), BODY_KEPT);
         server.join().unwrap();

@@ -278,10 +278,15 @@ fn by_name(root: &[u8]) -> Fact<Anchor> {
         certificates_of(&format!("{}/{name}", trust::FOLDER))
             .map(|found| found.iter().any(|found| found.subject == root))
     };
-    if let Some(hash) = parse::certificate_name_hash(root)
-        && (0..SAME_HASH).map_while(|number| has_it(&format!("{hash}.{number}")).ok()).any(|has_it| has_it)
-    {
-        return Fact::Known(Anchor::Found);
+    if let Some(hash) = parse::certificate_name_hash(root) {
+        for number in 0..SAME_HASH {
+            match has_it(&format!("{hash}.{number}")) {
+                Ok(true) => return Fact::Known(Anchor::Found),
+                Ok(false) => {}
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Fact::Known(Anchor::Denied),
+                Err(_) => break,
+            }
+        }
     }
     let entries = match fs::read_dir(trust::FOLDER) {
         Ok(entries) => entries,

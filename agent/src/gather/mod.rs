@@ -43,6 +43,7 @@ use std::thread;
 
 use eic_doctor_proto::{Attempt, Fact, Via};
 
+use crate::checks::version;
 use crate::facts::{ImdsFacts, ImdsView, OsFacts, SystemFacts, TrustFacts};
 use crate::parse;
 
@@ -105,9 +106,15 @@ pub fn gather(host: &dyn Host, attempt: &Attempt) -> OsFacts {
         };
         // A thread that panicked leaves its facts as nobody gathered them.
         let KeysUserView { imds, facts: seen, signer } = as_keys_user.join().unwrap_or_default();
+        let package = package.join().unwrap_or_default();
+        let asks_without_token = package
+            .ec2_instance_connect
+            .known()
+            .is_some_and(|package| version::asks_without_token(package.version.raw()) == Some(true));
+        let without_token = if asks_without_token { host.imds_without_token() } else { Fact::NotGathered };
         OsFacts {
-            package: package.join().unwrap_or_default(),
-            imds: ImdsFacts { as_root: as_roots(as_root.done(), &facts.uid), as_keys_user: imds },
+            package,
+            imds: ImdsFacts { as_root: as_roots(as_root.done(), &facts.uid), as_keys_user: imds, without_token },
             keys_user: seen,
             trust: TrustFacts { signer, ..facts.trust },
             ..facts

@@ -129,7 +129,22 @@ pub(super) fn gather_keys_command(host: &dyn Host, effective: &Fact<EffectiveCon
         add_with_folders(&mut behind, &real_path(&files, &path));
     }
     files.extend(behind.difference(&paths).map(|path| host.file_state(path)));
-    KeysCommandFacts { files: Fact::Known(files) }
+    KeysCommandFacts { files: Fact::Known(files), knows_tokens: gather_knows_tokens(host, program(effective)) }
+}
+
+fn gather_knows_tokens(host: &dyn Host, program: Option<String>) -> Fact<bool> {
+    let asks = |script: &str| host.contains(script, "aws-ec2-metadata-token");
+    let known = PLACES.iter().map(|place| format!("{place}/{}", SCRIPTS[0]));
+    for program in program.into_iter().chain(known) {
+        let Some(folder) = program.strip_suffix(SCRIPTS[0]) else { continue };
+        for script in [format!("{folder}{}", SCRIPTS[1]), program.clone()] {
+            match asks(&script) {
+                Fact::Absent => {}
+                found => return found,
+            }
+        }
+    }
+    Fact::Absent
 }
 
 /// The program of AuthorizedKeysCommand, as the running sshd has it for this attempt.

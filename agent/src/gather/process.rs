@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use eic_doctor_proto::{Fact, Why};
 
-use crate::facts::SshdProcess;
+use crate::facts::{Halt, SshdProcess};
 use crate::parse::{self, ListenSocket};
 
 use super::host::Host;
@@ -109,12 +109,31 @@ fn gather_listener(host: &dyn Host, pid: u32) -> Option<Listening> {
     }
     let mut process = parse::parse_sshd_arguments(&line).value;
     process.pid = pid;
+    process.halt = gather_halt(host, pid, status.is_stopped);
     // Only root may read the link. A program replaced since (an update) is marked so by the kernel; the new one stands at the same path.
     if let Fact::Known(program) = host.link(&format!("/proc/{pid}/exe")) {
         process.program = program.strip_suffix(" (deleted)").unwrap_or(&program).into();
     }
     let sockets = gather_socket_inodes(host, pid);
     Some(Listening { process, parent: status.parent, sockets, ports: BTreeSet::new() })
+}
+
+/// Where control groups are mounted (systemd, `systemd.unified_cgroup_hierarchy`).
+const CONTROL_GROUPS: &str = "/sys/fs/cgroup";
+
+fn gather_halt(host: &dyn Host, pid: u32, is_stopped: Option<bool>) -> Fact<Halt> {
+    match is_stopped {
+        Some(true) => return Fact::Known(Halt::Stopped),
+        Some(false) => {}
+        None => return Fact::NotGathered,
+    }
+    let group = host.read(&format!("/proc/{pid}/cgroup"));
+    // Version 1 has no such file, and systemd freezes nothing there.
+    let Some(group) = group.known().and_then(|bytes| parse::parse_control_group(bytes)) else { return Fact::Absent };
+    match host.read(&format!("{CONTROL_GROUPS}{group}/cgroup.events")) {
+        Fact::Known(bytes) if parse::parse_is_frozen(&bytes) == Some(true) => Fact::Known(Halt::Frozen),
+        _ => Fact::Absent,
+    }
 }
 
 pub(super) fn gather_socket_inodes(host: &dyn Host, pid: u32) -> Fact<BTreeSet<u64>> {

@@ -14,7 +14,7 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::statvfs::{FsFlags, statvfs};
 
-use crate::facts::{FileState, FileType, ImdsView, Space};
+use crate::facts::{FileState, FileType, ImdsAnswer, ImdsView, Space};
 use crate::parse::{self, JournalEntry, JournalQuery, ShownUnit};
 
 use super::host::{Host, KeysUserQuestion, KeysUserView, NetlinkTable, Property, Ran, Run, Tail};
@@ -179,6 +179,10 @@ impl Host for RealHost {
             uid: followed.as_ref().map(|found| found.uid()),
             gid: followed.as_ref().map(|found| found.gid()),
             target,
+            size: match &followed {
+                Fact::Known(found) if found.is_file() => Fact::Known(found.len()),
+                _ => Fact::NotGathered,
+            },
         }
     }
 
@@ -240,6 +244,14 @@ impl Host for RealHost {
             (Ok(_), Ok(runtime)) => runtime.block_on(imds::view(imds::ADDRESS, os_user)),
             (Err(late), _) => ImdsView { token: late, ..ImdsView::default() },
             (_, Err(error)) => ImdsView { token: Fact::unreadable(run::reason(&error)), ..ImdsView::default() },
+        }
+    }
+
+    fn imds_without_token(&self) -> Fact<ImdsAnswer> {
+        match (self.time_for(imds::REQUEST_TIMEOUT), run::runtime()) {
+            (Ok(_), Ok(runtime)) => runtime.block_on(imds::without_token(imds::ADDRESS)),
+            (Err(late), _) => late,
+            (_, Err(error)) => Fact::unreadable(run::reason(&error)),
         }
     }
 

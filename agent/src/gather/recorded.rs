@@ -170,12 +170,13 @@ impl Host for Recorded {
 
     fn file_state(&self, path: &str) -> FileState {
         let found = self.section("stat", path);
-        // `81ed 0 0`: st_mode in hexadecimal, owner, group.
+        // `81ed 0 0 4711`: st_mode in hexadecimal, owner, group, size.
         let fields = found.as_ref().map(|section| {
             let mut fields = section.detail.split_whitespace();
             let mode = fields.next().and_then(|mode| u32::from_str_radix(mode, 16).ok());
             (mode, fields.next().and_then(|uid| uid.parse().ok()), fields.next().and_then(|gid| gid.parse().ok()))
         });
+        let size = found.known().and_then(|section| section.detail.split_whitespace().nth(3)?.parse().ok());
         let number = |number: Fact<Option<u32>>| match number {
             Fact::Known(Some(number)) => Fact::Known(number),
             Fact::Known(None) => Fact::unreadable("`stat` printed something else"),
@@ -189,18 +190,23 @@ impl Host for Recorded {
             Some(target) if !target.is_empty() => Fact::Known(Untrusted::from(target)),
             _ => Fact::Absent,
         };
+        // The type bits of st_mode (inode(7)).
+        let kind = mode.as_ref().map(|mode| match mode & 0o170_000 {
+            0o100_000 => FileType::Regular,
+            0o040_000 => FileType::Directory,
+            _ => FileType::Other,
+        });
         FileState {
             path: path.into(),
-            // The type bits of st_mode (inode(7)).
-            state: mode.as_ref().map(|mode| match mode & 0o170_000 {
-                0o100_000 => FileType::Regular,
-                0o040_000 => FileType::Directory,
-                _ => FileType::Other,
-            }),
+            state: kind.clone(),
             mode: mode.map(|mode| mode & 0o7777),
             uid: number(fields.as_ref().map(|(_, uid, _)| *uid)),
             gid: number(fields.as_ref().map(|(_, _, gid)| *gid)),
             target,
+            size: match (size, kind) {
+                (Some(size), Fact::Known(FileType::Regular)) => Fact::Known(size),
+                _ => Fact::NotGathered,
+            },
         }
     }
 
@@ -249,6 +255,10 @@ impl Host for Recorded {
 
     fn imds(&self, _os_user: &OsUser) -> ImdsView {
         self.view("root")
+    }
+
+    fn imds_without_token(&self) -> Fact<ImdsAnswer> {
+        self.answer("root", "without-token")
     }
 
     fn keys_user_view(&self, _question: &KeysUserQuestion<'_>) -> KeysUserView {

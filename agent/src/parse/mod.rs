@@ -87,7 +87,7 @@ pub use os_release::parse_os_release;
 pub use pam::{PamLine, parse_pam};
 pub use passwd::parse_passwd;
 pub use proc_route::{Ipv4Route, parse_proc_ipv6_route, parse_proc_route};
-pub use proc_status::{ProcStatus, parse_proc_status};
+pub use proc_status::{ProcStatus, parse_control_group, parse_is_frozen, parse_proc_status};
 pub use resources::{
     parse_loadavg, parse_meminfo, parse_oom_kills, parse_pressure, parse_processors, parse_task_groups,
 };

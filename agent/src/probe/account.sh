@@ -122,6 +122,12 @@ ship_account() {
   ship_stat /var/lib/sss/pipes/nss
   shell=$(getent passwd "$eic_os_user" 2>/dev/null | cut -d: -f7)
   ship_stat "${shell:-/bin/sh}"
+  loader=$(tr '\000' '\n' <"${shell:-/bin/sh}" 2>/dev/null | grep -a -m 1 '^/lib[A-Za-z0-9_/.-]*/ld[A-Za-z0-9_.-]*$')
+  if [ -r "${shell:-/bin/sh}" ]; then
+    heading texts "${shell:-/bin/sh} /lib" known ''
+    content '|' "$loader"
+    [ -z "$loader" ] || ship_stat "$loader"
+  fi
   ship_file /run/nologin 512 head -n 1
   ship_file /etc/nologin 512 head -n 1
   case $effective in

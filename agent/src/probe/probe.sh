@@ -86,7 +86,7 @@ ship_run() {
 ship_stat() {
   if [ ! -e "$1" ]; then heading stat "$1" absent ''
   elif ! has stat; then heading stat "$1" unreadable 'there is no `stat`'
-  elif numbers=$(stat -L -c '%f %u %g' "$1" 2>/dev/null); then
+  elif numbers=$(stat -L -c '%f %u %g %s' "$1" 2>/dev/null); then
     heading stat "$1" known "$numbers"
     [ ! -h "$1" ] || content '|' "$(readlink -f "$1" 2>/dev/null)"
   else heading stat "$1" unreadable '`stat` failed'; fi
@@ -250,7 +250,7 @@ ship_processes() {
   for pid in $(ls /proc | grep '^[0-9][0-9]*$' | sort -n); do
     { read -r comm <"/proc/$pid/comm"; } 2>/dev/null || continue
     [ "$comm" = sshd ] || continue
-    status=$(grep -E '^(Name|PPid|Uid|NSpid):' "/proc/$pid/status" 2>/dev/null) || continue
+    status=$(grep -E '^(Name|State|PPid|Uid|NSpid):' "/proc/$pid/status" 2>/dev/null) || continue
     [ "$(printf '%s\n' "$status" | sed -n "s/^Uid:$tab[0-9]*$tab\([0-9]*\)$tab.*/\1/p")" = 0 ] || continue
     case $status in *NSpid:*[0-9]"$tab"[0-9]*) continue ;; esac
     line=$(tr '\000\n' '\035 ' <"/proc/$pid/cmdline" 2>/dev/null | head -c 8192) || continue
@@ -267,6 +267,10 @@ ship_processes() {
     content '|' "$status"
     heading file "/proc/$pid/cmdline" known ''
     content '|' "$line"
+    if group=$(sed -n 's/^0:://p' "/proc/$pid/cgroup" 2>/dev/null) && [ -n "$group" ]; then
+      ship_file "/proc/$pid/cgroup" 4096 grep '^0::'
+      ship_file "/sys/fs/cgroup$group/cgroup.events" 4096 cat
+    fi
     if program=$(readlink "/proc/$pid/exe" 2>/dev/null); then
       heading links "/proc/$pid/exe" known ''
       content '|' "$program"
@@ -334,7 +338,7 @@ ship_effective() {
 }
 
 # The requests of the keys command in their order; each has its second. As text, because another user's shell runs it as well.
-imds='
+ask='
 ask() {
   name=$1
   shift
@@ -349,6 +353,8 @@ ask() {
   [ "$name" != token ] || date=" $(date +%s) $(printf "%s\n" "$text" | tr -d "\r" | sed -n "s/^[Dd][Aa][Tt][Ee]: //p" | head -n 1)"
   printf "@imds\t%s/%s\thttp\t%s%s\n" "$view" "$name" "$numbers" "$date"
 }
+'
+imds=$ask'
 get() {
   ask "$1" -H "X-aws-ec2-metadata-token: $token" "$base/meta-data/$2" || exit 0
   text=$(printf "%s\n" "$text" | sed "\$d" | head -c 256)
@@ -365,6 +371,16 @@ get region placement/region
 ask active-keys -I -o /dev/null -H "X-aws-ec2-metadata-token: $token" "$base/meta-data/managed-ssh-keys/active-keys/$os_user/"
 exit 0
 '
+
+# Releases before 1.1.12 ask without a token. AWS counts such requests, so it is done where one of those is found and nowhere else.
+ship_without_token() {
+  case $(printf '%s\n' "$1" | sed -n 's/^\([0-9]*:\)\{0,1\}1\.\(0\|1[.-][0-9]\|1[.-]1[01]\)\([^0-9].*\)\{0,1\}$/old/p') in
+    old)
+      if has curl; then sh -c "view=root; $ask ask without-token -o /dev/null http://169.254.169.254/latest/meta-data/instance-id"
+      else heading imds root/without-token unreadable 'there is no `curl` to ask with'; fi
+      ;;
+  esac
+}
 
 # not_seen REASON: why nobody looked as the keys user.
 not_seen() {
@@ -474,7 +490,9 @@ gather() {
   ship_run getent-keys-user 2 4096 getent passwd "$keys_user"
 
   ship_stat /var/lib/dpkg/status
+  text=
   ship_file /var/lib/dpkg/status 8192 package_paragraph
+  version=$(printf '%s\n' "$text" | sed -n 's/^Version: //p')
   is_rpm=
   for file in /var/lib/rpm/rpmdb.sqlite /var/lib/rpm/Packages /var/lib/rpm/Packages.db \
     /usr/lib/sysimage/rpm/rpmdb.sqlite /usr/lib/sysimage/rpm/Packages /usr/lib/sysimage/rpm/Packages.db; do
@@ -482,6 +500,8 @@ gather() {
     [ ! -e "$file" ] || is_rpm=yes
   done
   [ -z "$is_rpm" ] || ship_run rpm 3 4096 rpm -q --qf '%{NAME}\t%{VERSION}-%{RELEASE}\n' ec2-instance-connect ec2-instance-connect-selinux
+  [ -z "$is_rpm" ] || version=$(printf '%s\n' "$text" | sed -n "s/^ec2-instance-connect$tab//p")
+  ship_without_token "$version"
 
   for folder in /usr/share/ec2-instance-connect /opt/aws/bin; do
     for script in eic_run_authorized_keys eic_curl_authorized_keys eic_parse_authorized_keys; do
@@ -490,6 +510,14 @@ gather() {
   done
   [ -z "$command" ] || ship_stat_up "$command"
   ship_stat /
+  for file in $command /usr/share/ec2-instance-connect/eic_run_authorized_keys /opt/aws/bin/eic_run_authorized_keys; do
+    case $file in
+      */eic_run_authorized_keys)
+        ship_contains "${file%run_authorized_keys}curl_authorized_keys" aws-ec2-metadata-token
+        ship_contains "$file" aws-ec2-metadata-token
+        ;;
+    esac
+  done
 
   ship_file /proc/net/tcp 16384 listening
   ship_file /proc/net/tcp6 16384 listening

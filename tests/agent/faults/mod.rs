@@ -112,8 +112,19 @@ const FIRST: &[Fault] = &[
         break_it: |facts, _| {
             known(&mut facts.package.ec2_instance_connect).version = "1.1-11.amzn2".into();
             facts.package.selinux = Fact::Absent;
+            facts.imds.without_token = Fact::Known(ImdsAnswer { status: 200, ..ImdsAnswer::default() });
         },
         changes: &["os.package.version warn"],
+    },
+    Fault {
+        name: "a package from before IMDSv2, where tokens are required",
+        world: healthy::al2,
+        break_it: |facts, _| {
+            known(&mut facts.package.ec2_instance_connect).version = "1.1-11.amzn2".into();
+            facts.package.selinux = Fact::Absent;
+            facts.imds.without_token = Fact::Known(ImdsAnswer { status: 401, ..ImdsAnswer::default() });
+        },
+        changes: &["os.package.version fail"],
     },
     Fault {
         name: "a script missing",

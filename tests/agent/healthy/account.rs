@@ -29,6 +29,7 @@ pub fn fill(facts: &mut OsFacts) {
         uid: Fact::Known(0),
         gid: Fact::Known(0),
         target: Fact::Absent,
+        size: Fact::Known(1_234_376),
     });
     facts.account.run_nologin = Fact::Absent;
     facts.account.etc_nologin = Fact::Absent;

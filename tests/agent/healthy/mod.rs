@@ -183,7 +183,7 @@ fn on_every_instance(os_user: &str) -> OsFacts {
             keys_user: account(KEYS_USER, KEYS_USER_ID, "/nonexistent", "/usr/sbin/nologin"),
             ..AccountFacts::default()
         },
-        imds: ImdsFacts { as_root: view(), as_keys_user: view() },
+        imds: ImdsFacts { as_root: view(), as_keys_user: view(), without_token: Fact::NotGathered },
         ..OsFacts::default()
     };
     account::fill(&mut facts);
@@ -251,6 +251,7 @@ fn state(path: &str, kind: FileType) -> FileState {
         uid: Fact::Known(0),
         gid: Fact::Known(0),
         target: Fact::Absent,
+        size: if kind == FileType::Regular { Fact::Known(4_711) } else { Fact::NotGathered },
     }
 }
 
@@ -262,6 +263,7 @@ fn missing(path: &str) -> FileState {
         uid: Fact::Absent,
         gid: Fact::Absent,
         target: Fact::Absent,
+        size: Fact::NotGathered,
     }
 }
 

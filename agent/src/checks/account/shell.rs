@@ -1,4 +1,4 @@
-use eic_doctor_proto::{Attempt, Command, Fact, Finding, Remedy, Verdict, check};
+use eic_doctor_proto::{Attempt, Command, Fact, Finding, Remedy, Untrusted, Verdict, check};
 
 use super::login::{account, is_local, usermod};
 use crate::checks::keys_command;
@@ -12,7 +12,8 @@ check! {
     /// as unknown: it logs `User … not allowed because shell … does not exist` (or `is not executable`), asks no keys command, and
     /// the client sees `Permission denied (publickey)`. A shell such as `/usr/sbin/nologin` or `/bin/false` passes that look: the
     /// pushed key is accepted, and then the shell ends the session at once, with or without a sentence. Both happen when a package
-    /// with a shell is removed, when a user was made as a service account, or when hardening takes shells away.
+    /// with a shell is removed, when a user was made as a service account, or when hardening takes shells away. A shell that was built
+    /// for another system, with another loader than this one has, ends as soon.
     ///
     /// ## How to look by hand
     /// On the instance: `getent passwd NAME` shows the shell in the last field (none means `/bin/sh`), `ls -lL` the program, and
@@ -80,6 +81,12 @@ fn judge(facts: &OsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
                     account.name
                 );
                 (why, seen(format!("mode {mode:04o}")))
+            } else if let Some(loader) = missing_loader(facts) {
+                let why = format!(
+                    "the shell `{path}` is built for a system that has `{loader}`, which is not here: the key is accepted, and the \
+                     session ends at once"
+                );
+                (why, ("no such file".to_owned(), loader.to_string()))
             } else {
                 return Ok(Verdict::ok(format!("shell {path}"), "passwd"));
             }
@@ -91,6 +98,10 @@ fn judge(facts: &OsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
         }
     };
     Ok(Verdict::fail(Finding::new(why, remedy(facts, attempt, shell)).seen(seen.0, seen.1)))
+}
+
+fn missing_loader(facts: &OsFacts) -> Option<&Untrusted> {
+    facts.account.shell_loader.known().filter(|loader| loader.state == Fact::Absent).map(|loader| &loader.path)
 }
 
 /// By the mode alone; `None` where a group decides that nobody could look up.
@@ -115,7 +126,7 @@ fn may_run(facts: &OsFacts, account: &Account, shell: &FileState, mode: u32) -> 
 fn remedy(facts: &OsFacts, attempt: &Attempt, shell: &FileState) -> Remedy {
     let path = shell.path.raw();
     let verify = Command::new("getent").args(["passwd", attempt.os_user.as_str()]).to_string();
-    let is_broken = matches!(shell.state, Fact::Known(FileType::Regular));
+    let is_broken = matches!(shell.state, Fact::Known(FileType::Regular)) && missing_loader(facts).is_none();
     if is_broken && USUAL.contains(&path) && keys_command::is_plain(path) {
         return Remedy::by_command(
             "Give the shell its mode back, as root on the instance",
@@ -189,6 +200,25 @@ mod tests {
         for path in ["/usr/bin/zsh", "/usr/bin/tmux", "/opt/nologinx"] {
             assert_eq!(with(|shell| shell.path = path.into()), [""; 0], "{path}");
         }
+    }
+
+    #[test]
+    fn a_shell_without_the_loader_that_it_was_built_for_does_not_start() {
+        let loader = |state: Fact<FileType>| {
+            changes(healthy::al2023(), |facts, _| {
+                let mut loader = shell(facts).clone();
+                (loader.path, loader.state) = ("/lib/ld-musl-x86_64.so.1".into(), state.clone());
+                facts.account.shell_loader = Fact::Known(loader);
+            })
+        };
+        assert_eq!(loader(Fact::Absent), FAIL);
+        assert_eq!(loader(Fact::Known(FileType::Regular)), [""; 0]);
+        let bash_for_another_system = |facts: &mut OsFacts| {
+            let mut loader = shell(facts).clone();
+            loader.state = Fact::Absent;
+            facts.account.shell_loader = Fact::Known(loader);
+        };
+        assert_eq!(command(bash_for_another_system).as_deref(), Some("usermod -s /bin/sh ec2-user"));
     }
 
     #[test]

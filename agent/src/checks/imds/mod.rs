@@ -1,9 +1,12 @@
 //! The instance metadata service, asked as the keys command asks it.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use eic_doctor_proto::{Attempt, Check, Command, Fact, Finding, Remedy, Verdict};
+use ipnet::IpNet;
 
 use crate::checks::network::return_route;
-use crate::facts::{ImdsAnswer, ImdsView, OsFacts};
+use crate::facts::{AddressFamily, ImdsAnswer, ImdsView, OsFacts, Route, RouteKind, RoutingRule, RuleAction};
 
 mod availability_zone;
 mod domain;
@@ -21,6 +24,7 @@ pub const ALL: &[&Check<OsFacts>] = &[
     &time_budget::CHECK,
 ];
 
+const ADDRESS: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
 /// The keys command's curl gives each request this long.
 const LIMIT_MS: u32 = 1_000;
 /// About ten requests share the five seconds that the keys command has in all; slower ones do not fit.
@@ -71,16 +75,75 @@ fn answer<'a>(fact: &'a Fact<ImdsAnswer>, asked: Asked<'_>) -> Result<&'a ImdsAn
     Ok(answer)
 }
 
-/// An instance without any way out cannot ask IMDS either, and one finding is enough.
-fn unless_without_way_out(facts: &OsFacts, attempt: &Attempt, token: &Fact<ImdsAnswer>, verdict: Verdict) -> Verdict {
+/// What the instance's routes say of a request without an answer. An instance without any way out cannot ask IMDS either, and one finding
+/// is enough.
+fn by_routes(
+    facts: &OsFacts,
+    attempt: &Attempt,
+    token: &Fact<ImdsAnswer>,
+    asked: Asked<'_>,
+    verdict: Verdict,
+) -> Verdict {
     let Fact::Unreadable(why) = token else { return verdict };
+    if let Some(finding) = prohibited(facts, &why.reason, asked) {
+        return Verdict::fail(finding);
+    }
     let has_no_route = matches!(Silence::of(&why.reason), Some(Silence::NoRoute | Silence::RefusedOrNoRoute));
     if has_no_route && return_route::is_without_way_out(facts, attempt) {
-        return Verdict::unknown(
-            "the instance has no default route (os.network.return-route), so IMDS was not reached",
-        );
+        return Verdict::unknown("the instance has no way out (os.network.return-route), so IMDS was not reached");
     }
     verdict
+}
+
+/// The kernel answers `permission denied` where a route or a rule prohibits the way. Security modules do as well, and of those nobody
+/// knows whom they stop, so such a route must be seen.
+fn prohibited(facts: &OsFacts, reason: &str, asked: Asked<'_>) -> Option<Finding> {
+    if asked.is_bystander || !reason.to_ascii_lowercase().starts_with("permission denied") {
+        return None;
+    }
+    let leads_to_imds = |net: &IpNet| net.contains(&IpAddr::V4(ADDRESS));
+    let routes = facts.network.routes.known()?;
+    let route = routes.iter().find(|route| route.kind == RouteKind::Refuse && leads_to_imds(&route.destination));
+    let rule = || {
+        let refuses = |rule: &&RoutingRule| {
+            rule.action == RuleAction::Refuse
+                && rule.family == AddressFamily::Ipv4
+                && rule.to.as_ref().is_none_or(leads_to_imds)
+        };
+        facts.network.rules.known()?.iter().find(refuses)
+    };
+    let (what, seen, command) = match route {
+        Some(Route { destination, table, .. }) => (
+            "a route",
+            format!("a route to {destination} in table {table} that sends nothing"),
+            Command::new("ip").args([
+                "route",
+                "del",
+                "prohibit",
+                &destination.to_string(),
+                "table",
+                &table.to_string(),
+            ]),
+        ),
+        None => {
+            let priority = rule()?.priority.to_string();
+            let seen = format!("the rule of priority {priority} sends nothing");
+            ("a rule", seen, Command::new("ip").args(["rule", "del", "priority", &priority]))
+        }
+    };
+    let remedy = Remedy::by_command(
+        format!("Delete {what} that keeps this instance from IMDS, and what made it, as root on the instance"),
+        &command,
+        VERIFY,
+    );
+    Some(
+        Finding::new(
+            format!("{} got no answer from IMDS: {what} prohibits the way to 169.254.169.254", asked.who),
+            remedy,
+        )
+        .seen(format!("{} as {}: {reason}", asked.request, asked.who), "169.254.169.254")
+        .seen(seen, "ip rule, ip route show table all"),
+    )
 }
 
 fn seen(answer: &ImdsAnswer, asked: Asked<'_>) -> String {

@@ -1,6 +1,6 @@
 use eic_doctor_proto::{Attempt, Verdict, check};
 
-use super::{Asked, SLOW_MS, answer, is_bystander, ourselves, seen, slow, unless_without_way_out};
+use super::{Asked, SLOW_MS, answer, by_routes, is_bystander, ourselves, seen, slow};
 use crate::facts::OsFacts;
 
 check! {
@@ -57,7 +57,7 @@ fn judge(facts: &OsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
         is_bystander: is_bystander(facts),
     };
     let token = &facts.imds.as_root.token;
-    let token = answer(token, asked).map_err(|verdict| unless_without_way_out(facts, attempt, token, verdict))?;
+    let token = answer(token, asked).map_err(|verdict| by_routes(facts, attempt, token, asked, verdict))?;
     if token.latency_ms > SLOW_MS {
         return Ok(slow(token, asked));
     }
@@ -70,7 +70,7 @@ mod tests {
 
     use super::judge;
     use crate::checks::healthy::{self, World};
-    use crate::facts::ImdsAnswer;
+    use crate::facts::{ImdsAnswer, NetworkFacts, RouteKind, RuleAction};
 
     fn why(token: Fact<ImdsAnswer>) -> String {
         let World { mut facts, .. } = healthy::al2023();
@@ -104,6 +104,38 @@ mod tests {
         let World { mut facts, .. } = healthy::al2023();
         facts.imds.as_root.token = Fact::unreadable("not running as root");
         assert!(matches!(judge(&facts, &Attempt::usual()), Err(Verdict::Unknown { .. })));
+    }
+
+    #[test]
+    fn a_route_or_a_rule_that_prohibits_the_way_is_named_with_what_deletes_it() {
+        let command = |change: fn(&mut NetworkFacts)| {
+            let World { mut facts, .. } = healthy::al2023();
+            facts.imds.as_root.token = Fact::unreadable("permission denied");
+            change(&mut facts.network);
+            match judge(&facts, &Attempt::usual()) {
+                Err(Verdict::Fail(finding)) => finding.remedy.command,
+                Err(Verdict::Unknown { .. }) => None,
+                other => panic!("{other:?}"),
+            }
+        };
+        // A security module says the same.
+        assert_eq!(command(|_| {}), None);
+        let with_route = command(|network| {
+            let Fact::Known(routes) = &mut network.routes else { panic!("no routes") };
+            let mut route = routes[0].clone();
+            route.kind = RouteKind::Refuse;
+            route.destination = "169.254.0.0/16".parse().unwrap();
+            route.table = 254;
+            routes.push(route);
+        });
+        assert_eq!(with_route.as_deref(), Some("ip route del prohibit 169.254.0.0/16 table 254"));
+        let with_rule = command(|network| {
+            let Fact::Known(rules) = &mut network.rules else { panic!("no rules") };
+            let mut rule = rules[0].clone();
+            (rule.action, rule.priority) = (RuleAction::Refuse, 90);
+            rules.push(rule);
+        });
+        assert_eq!(with_rule.as_deref(), Some("ip rule del priority 90"));
     }
 
     #[test]

@@ -89,7 +89,7 @@ fn judge(facts: &OsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
     Ok(if is_whole { Verdict::fail(finding) } else { Verdict::warn(finding) })
 }
 
-/// No route at all leads to the source from any address that may be dialled.
+/// Nothing leads out from any address that may be dialled: no route at all, or a default route that refuses.
 pub(in crate::checks) fn is_without_way_out(facts: &OsFacts, attempt: &Attempt) -> bool {
     let (Some(rules), Some(routes)) = (facts.network.rules.known(), facts.network.routes.known()) else { return false };
     let way = Way { rules, routes, port: attempt.port };
@@ -97,7 +97,12 @@ pub(in crate::checks) fn is_without_way_out(facts: &OsFacts, attempt: &Attempt) 
     let own = arrival::of(facts, attempt).addresses;
     let is_lost = |own: &&OwnAddress| {
         let replies = way.judge(own, &source).unwrap_or_default();
-        !replies.is_empty() && replies.iter().all(|(_, reply)| matches!(reply, Reply::NoRoute))
+        let leads_nowhere = |reply: &Reply<'_>| match reply {
+            Reply::NoRoute => true,
+            Reply::Refused(route) => route.is_some_and(|route| route.destination.prefix_len() == 0),
+            Reply::LeavesBy(_) => false,
+        };
+        !replies.is_empty() && replies.iter().all(|(_, reply)| leads_nowhere(reply))
     };
     !own.is_empty() && own.iter().all(is_lost)
 }

@@ -10,7 +10,7 @@ check! {
     /// ## Why it matters
     /// Releases 1.x of the package are three scripts that call each other: `eic_run_authorized_keys`, `eic_curl_authorized_keys`
     /// and `eic_parse_authorized_keys`; 2.x is the first of them alone, as a program. One that is missing ends with status 127, one
-    /// that may not be run with 126.
+    /// that may not be run with 126, and one that is empty, as a full disk during an upgrade leaves it, with 0 and without a key.
     ///
     /// sshd runs a keys command only if the program and each folder above it belong to root and can be written by root alone; it
     /// logs `Unsafe AuthorizedKeysCommand … bad ownership or modes for file …` and asks nobody otherwise. Debian and Ubuntu let
@@ -108,6 +108,7 @@ impl Look<'_> {
         };
         match (&file.state, demand) {
             (Fact::Absent, _) => self.faults.push(Fault::missing(path)),
+            (Fact::Known(FileType::Regular), _) if file.size == Fact::Known(0) => self.faults.push(Fault::empty(path)),
             (Fact::Known(FileType::Directory), Demand::Folder) | (Fact::Known(FileType::Regular), _) => {}
             (Fact::Known(_), _) => self.faults.push(Fault::not_a_file(path)),
             (Fact::Unreadable(why), _) => self.unseen.push(format!("`{path}`: {}", why.reason)),
@@ -191,6 +192,14 @@ mod tests {
         }
         let parse = "/opt/aws/bin/eic_parse_authorized_keys";
         assert_eq!(with(healthy::rhel9(), parse, |file| file.state = Fact::Absent), OK);
+    }
+
+    #[test]
+    fn an_empty_script_finds_no_key() {
+        for name in ["run", "curl", "parse"] {
+            let path = format!("/opt/aws/bin/eic_{name}_authorized_keys");
+            assert_eq!(with(healthy::al2(), &path, |file| file.size = Fact::Known(0)), FAIL, "{name}");
+        }
     }
 
     #[test]

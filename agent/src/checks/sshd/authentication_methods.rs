@@ -22,7 +22,7 @@ check! {
     /// - sshd_config(5): AuthenticationMethods
     pub static CHECK: OsFacts = {
         id: "os.sshd.authentication-methods",
-        title: "A public key alone is enough for sshd",
+        title: "a public key alone is enough for sshd",
         needs: ["os.sshd.configuration"],
         judge: judge,
     }

@@ -1,7 +1,7 @@
 use eic_doctor_proto::{Attempt, Command, Fact, Finding, Remedy, Verdict, check};
 
 use crate::checks::platform;
-use crate::facts::{OsFacts, SocketUnit, Unit};
+use crate::facts::{Halt, OsFacts, SocketUnit, Unit};
 
 check! {
     /// sshd runs, or systemd listens for it and starts it at the first connection.
@@ -11,7 +11,8 @@ check! {
     /// Debian and Ubuntu and `sshd.service` elsewhere; since Ubuntu 22.10 `ssh.socket` listens and sshd may not run at all until
     /// somebody connects, which is as it should be. sshd does not start with a broken configuration: a keys command without
     /// `AuthorizedKeysCommandUser`, an unknown keyword after an upgrade, a host key that is missing or readable by others, a
-    /// full disk, a port that is taken.
+    /// full disk, a port that is taken. One that a signal has stopped (`kill -STOP`, a debugger that was left) or that was frozen
+    /// (`systemctl freeze`) is active in systemd's eyes and answers nobody: the client waits for a banner that never comes.
     ///
     /// ## How to look by hand
     /// Without a login: `aws ec2 get-console-output --instance-id i-… --latest` shows failed units during boot. On the instance, by
@@ -45,6 +46,9 @@ check! {
 fn judge(facts: &OsFacts, _attempt: &Attempt) -> Result<Verdict, Verdict> {
     let sshd = &facts.sshd;
     if let Fact::Known(process) = &sshd.process {
+        if let Fact::Known(halt) = process.halt {
+            return Ok(Verdict::fail(halted(facts, process.pid, halt)));
+        }
         let at = format!("/proc/{}/cmdline", process.pid);
         return Ok(Verdict::ok(process.command_line.to_string(), at));
     }
@@ -61,6 +65,28 @@ fn judge(facts: &OsFacts, _attempt: &Attempt) -> Result<Verdict, Verdict> {
         Fact::Absent | Fact::Unreadable(_) | Fact::NotGathered => nowhere(facts),
     };
     Ok(Verdict::fail(finding))
+}
+
+/// systemd calls it active, and the kernel takes connections for it that it never looks at.
+fn halted(facts: &OsFacts, pid: u32, halt: Halt) -> Finding {
+    let unit = platform::unit(facts);
+    let (words, seen, at, command) = match halt {
+        Halt::Stopped => (
+            "a signal has stopped it",
+            "state T (stopped)",
+            format!("/proc/{pid}/status"),
+            Command::new("kill").args(["-CONT", &pid.to_string()]),
+        ),
+        Halt::Frozen => (
+            "its control group is frozen",
+            "frozen 1",
+            format!("/proc/{pid}/cgroup, cgroup.events"),
+            Command::new("systemctl").args(["thaw", unit]),
+        ),
+    };
+    let verify = Command::new("ps").args(["-o", "stat=,cmd=", "-p", &pid.to_string()]).to_string();
+    let remedy = Remedy::by_command("Let sshd go on, as root on the instance", &command, verify);
+    Finding::new(format!("sshd is there and answers nobody: {words}"), remedy).seen(seen, at)
 }
 
 fn stopped(facts: &OsFacts, unit: &Unit, socket: Option<&SocketUnit>) -> Finding {
@@ -128,7 +154,7 @@ mod tests {
 
     use super::judge;
     use crate::checks::healthy::{self, World, changes};
-    use crate::facts::{OsFacts, SocketUnit};
+    use crate::facts::{Halt, OsFacts, SocketUnit};
 
     const BLOCKED: [&str; 5] = [
         "os.sshd.port blocked",
@@ -157,6 +183,20 @@ mod tests {
         let mut expected = vec!["os.sshd.running fail"];
         expected.extend(BLOCKED);
         assert_eq!(changed, expected);
+    }
+
+    #[test]
+    fn an_sshd_that_was_stopped_or_frozen_is_there_and_answers_nobody() {
+        for (halt, expected) in [(Halt::Stopped, "kill -CONT 812"), (Halt::Frozen, "systemctl thaw ssh.service")] {
+            let halted = |facts: &mut OsFacts| {
+                let Fact::Known(process) = &mut facts.sshd.process else { panic!("no process") };
+                process.halt = Fact::Known(halt);
+            };
+            let mut expected_changes = vec!["os.sshd.running fail"];
+            expected_changes.extend(BLOCKED);
+            assert_eq!(changes(healthy::ubuntu_2204(), |facts, _| halted(facts)), expected_changes);
+            assert_eq!(command(healthy::ubuntu_2204(), halted).as_deref(), Some(expected));
+        }
     }
 
     #[test]

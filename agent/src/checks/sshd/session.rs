@@ -217,7 +217,15 @@ mod tests {
 
     fn file(path: &str, state: Fact<FileType>, mode: u32) -> FileState {
         let (mode, uid) = (Fact::Known(mode), Fact::Known(0));
-        FileState { path: path.into(), state, mode, uid: uid.clone(), gid: uid, target: Fact::Absent }
+        FileState {
+            path: path.into(),
+            state,
+            mode,
+            uid: uid.clone(),
+            gid: uid,
+            target: Fact::Absent,
+            size: Fact::NotGathered,
+        }
     }
 
     fn forced(command: &str, state: Fact<FileType>, mode: u32) -> Vec<String> {

@@ -111,7 +111,9 @@ fn is_told_by_others(facts: &OsFacts, place: Place) -> bool {
 /// What the chain that IMDS has now leads to, else what it has always led to.
 fn wanted<'a>(facts: &OsFacts, store: &'a TrustStore) -> (String, &'a Fact<Anchor>) {
     match &facts.trust.signer {
-        Fact::Known(signer) if store.signers_root.known().is_some() => (signer.root.to_string(), &store.signers_root),
+        Fact::Known(signer) if store.signers_root != Fact::NotGathered => {
+            (signer.root.to_string(), &store.signers_root)
+        }
         _ => (AMAZON_ROOT_CA_1.to_owned(), &store.amazon_root_ca_1),
     }
 }

@@ -10,6 +10,11 @@ pub const FIRST_FOR_OPENSSL_3: &str = "1.1.17";
 /// The first release that is one binary instead of three scripts.
 pub const FIRST_BINARY: &str = "2";
 
+/// Whether the package of this version asks IMDS without a token; `None` where `version` does not begin with a number.
+pub fn asks_without_token(version: &str) -> Option<bool> {
+    release(version).map(|release| compare(&release, FIRST_WITH_IMDSV2) == Ordering::Less)
+}
+
 /// AWS's part of a version as `1.1.12`, or `None` where `version` does not begin with a number.
 pub fn release(version: &str) -> Option<String> {
     let version = version.split_once(':').map_or(version, |(_epoch, rest)| rest);

@@ -57,6 +57,11 @@ fn judge(facts: &Facts, _attempt: &Attempt) -> Result<Verdict, Verdict> {
     if version::compare(&release, version::FIRST_WITH_IMDSV2) != Ordering::Less {
         return Ok(Verdict::ok("HttpTokens required", "ec2:DescribeInstances").seen(seen, "the package database"));
     }
+    if os.imds.without_token.known().is_some_and(|answer| answer.status == 401) {
+        return Ok(Verdict::not_applicable(
+            "the instance asked without a token and was refused, which os.package.version tells",
+        ));
+    }
     let why = format!(
         "tokens are required, and ec2-instance-connect {} asks IMDS without one; {} was the first that has them",
         package.version,

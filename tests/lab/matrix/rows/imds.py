@@ -28,6 +28,8 @@ ROWS = [
           "iptables -A OUTPUT -d 169.254.169.254 -m owner ! --uid-owner root -j REJECT"),
     fault("the route to IMDS is a blackhole", DENIED, TOKEN, "ip route add blackhole 169.254.169.254"),
     fault("the route to IMDS is prohibited", DENIED, TOKEN, "ip route add prohibit 169.254.0.0/16"),
+    fault("a rule prohibits all that the keys user sends", DENIED, AS_KEYS_USER,
+          "uid=$(id -u ec2-instance-connect); ip rule add uidrange $uid-$uid prohibit"),
     fault("a VPN took the link-local range", DENIED, TOKEN,
           "ip link add tun7 type veth peer name tun8; ip link set tun7 up; ip link set tun8 up; ip route add 169.254.0.0/16 dev tun7"),
     fault("IMDS is throttled for the token", DENIED, TOKEN, "", imds={"statuses": {"api/token": 503}}),

@@ -36,6 +36,8 @@ ROWS = [
     fault("the keys command is a folder", DENIED, FILES, f"rm {RUN}; mkdir {RUN}"),
     fault("the keys command is a link to nowhere", DENIED, FILES, f"rm {RUN}; ln -s /nonexistent/keys {RUN}"),
     fault("the keys command is empty", DENIED, FILES, f": >{RUN}"),
+    fault("the second script is empty", DENIED, FILES, f": >{SCRIPTS}/eic_curl_authorized_keys"),
+    fault("the third script is empty", DENIED, FILES, f": >{SCRIPTS}/eic_parse_authorized_keys"),
     fault("the keys command has an interpreter that is not there", DENIED, FILES, f"sed -i '1s,.*,#!/bin/nosuchshell,' {RUN}"),
     fault("the keys command ends its lines as Windows does", DENIED, FILES, f"sed -i 's/$/\\r/' {RUN}"),
     fault("the second script has an interpreter that is not there", DENIED, FILES,

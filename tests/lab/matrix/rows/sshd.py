@@ -34,12 +34,13 @@ ROWS = [
           override("Restart=no") + "; " + RESTART + "; systemctl kill -s KILL ssh; "
           "while systemctl is-active --quiet ssh; do :; done"),
     fault("sshd is stopped in its tracks", UNREACHED, "os.sshd.running", "systemctl kill --kill-whom=main -s STOP ssh"),
+    fault("sshd was frozen", UNREACHED, "os.sshd.running", "systemctl freeze ssh"),
     fault("sshd could not start: a keyword it does not know", UNREACHED, "os.sshd.configuration",
           f"echo 'PermitRootLogins no' >{CONF}; {RESTART} || :"),
     fault("sshd could not start: a keys command without a user", UNREACHED, "os.sshd.configuration",
           f"{BARE}; echo 'AuthorizedKeysCommand {RUN} %u %f' >{CONF}; {RESTART} || :"),
     fault("sshd could not start: a keys command without an absolute path", UNREACHED, "os.sshd.configuration",
-          f"{BARE}; printf 'AuthorizedKeysCommand eic_run_authorized_keys\\nAuthorizedKeysCommandUser nobody\\n' >{CONF}; {RESTART} || :"),
+          f"echo 'AuthorizedKeysCommand eic_run_authorized_keys' >{CONF}; {RESTART} || :"),
     fault("sshd could not start: a value that is none", UNREACHED, "os.sshd.configuration",
           f"echo 'PubkeyAuthentication maybe' >{CONF}; {RESTART} || :"),
     fault("sshd could not start: an unknown Match criterion", UNREACHED, "os.sshd.configuration",
@@ -50,7 +51,7 @@ ROWS = [
     fault("sshd could not start: the configuration is gone", UNREACHED, "os.sshd.configuration",
           f"rm /etc/ssh/sshd_config; {RESTART} || :"),
     fault("sshd could not start: the program is gone", UNREACHED, "os.sshd.running", f"rm /usr/sbin/sshd; {RESTART} || :"),
-    fault("sshd could not start: the user sshd is gone", UNREACHED, "os.sshd.running", f"userdel sshd; {RESTART} || :"),
+    fault("sshd could not start: the user sshd is gone", UNREACHED, "os.sshd.configuration", f"userdel sshd; {RESTART} || :"),
     fault("another program has port 22", UNREACHED, "os.sshd.running",
           "systemctl stop ssh; systemd-run --quiet --collect busybox nc -ll -p 22 -e sleep 60; "
           "while ! ss -ltn | grep -q ':22 '; do :; done"),

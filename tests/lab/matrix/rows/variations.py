@@ -35,6 +35,12 @@ ROWS = [
     healthy("sshd listens on two ports, and one of them is dialled", conf("Port 22\\nPort 2222"), port=2222),
     healthy("the instance's own address is the only ListenAddress", conf("ListenAddress 10.0.1.5")),
     healthy("sshd listens on IPv4 alone, which is dialled", conf("AddressFamily inet")),
+    healthy("a route prohibits another net", "ip route add prohibit 198.51.100.0/24"),
+    healthy("a rule prohibits all that another user sends", "ip rule add uidrange 5-5 prohibit"),
+    healthy("an empty file lies beside the scripts", ": >/usr/share/ec2-instance-connect/eic_notes"),
+    healthy("sshd was stopped by a signal and goes on", "systemctl kill --kill-whom=main -s STOP ssh; systemctl kill --kill-whom=main -s CONT ssh"),
+    healthy("the login shell is a script", "printf '#!/bin/bash\\nexec /bin/bash \"$@\"\\n' >/usr/local/bin/mysh; chmod 0755 /usr/local/bin/mysh; "
+            "usermod -s /usr/local/bin/mysh ec2-user"),
     healthy("tokens are optional", "", spec={"http_tokens": "optional"}),
     healthy("the hop limit is 1", "", spec={"hop_limit": 1}),
     healthy("an old package where tokens are optional", "", spec={"package_version": "1.1.11", "http_tokens": "optional"}),

@@ -144,6 +144,11 @@ impl Fault {
         Self::new(path, "is not the kind of file that it should be", Repair::Reinstall)
     }
 
+    /// The kernel runs it, by a shell, and it does nothing.
+    pub fn empty(path: &str) -> Self {
+        Self::new(path, "is empty", Repair::Reinstall)
+    }
+
     pub fn noexec(path: &str, mount: &str) -> Self {
         let words = format!("cannot be run, because `{}` is mounted noexec", eic_doctor_proto::visible(mount));
         Self::new(path, words, Repair::Remount(mount.to_owned()))

@@ -70,7 +70,7 @@ impl Selection {
     }
 
     /// Why `id` is left out, or `None` when it is in.
-    fn leaves_out(&self, id: &str) -> Option<&'static str> {
+    pub fn leaves_out(&self, id: &str) -> Option<&'static str> {
         if self.skip.iter().any(|pattern| matches(pattern, id)) {
             Some("left out by --skip")
         } else if !self.only.is_empty() && !self.only.iter().any(|pattern| matches(pattern, id)) {

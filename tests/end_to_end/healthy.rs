@@ -107,3 +107,13 @@ fn the_calls_of_one_check_are_few_and_two_round_trips_deep() {
     // One call an operation, but for the two families' prefix lists.
     assert_eq!(operations.len(), once.len() + 1, "{operations:?}");
 }
+
+#[test]
+fn a_check_of_awss_side_alone_sends_no_command_to_the_instance() {
+    let scenario = lab().scenario(json!({ "machine": false }));
+    let key = scenario.get("access_key");
+    let found = scenario.check(&["--via", "browser", "--only", "aws.network"]);
+    assert_eq!((found.code, found.report()["path"]["answer"].as_str()), (0, Some("allowed")), "{}", found.findings());
+    let calls = lab().control("GET", &format!("/aws/calls?access_key={key}"), &json!(null)).to_string();
+    assert!(!calls.contains("SendCommand") && calls.contains("DescribeSecurityGroups"), "{calls}");
+}

@@ -119,9 +119,12 @@ async fn live(
 ) -> Result<Looked, Failure> {
     let id = needed_id(&args.instance)?;
     let until = args.wait.map(|wait| Instant::now() + wait);
+    let mut chosen = checks::abouts().into_iter().filter(|about| selection.leaves_out(about.id).is_none());
+    let wants_os = chosen.any(|about| !about.id.starts_with("aws."));
     loop {
         let started = started(console);
-        let gathered = look(global, &args.attempt, id.clone(), attempt.clone(), ip_ranges.clone(), console).await?;
+        let gathered =
+            look(global, &args.attempt, id.clone(), attempt.clone(), ip_ranges.clone(), wants_os, console).await?;
         let mut looked = Looked::at(&gathered.facts, attempt, selection, started, Some(&id));
         looked.report.complete = gathered.complete;
         looked.report.notes = gathered.notes;

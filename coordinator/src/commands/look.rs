@@ -79,12 +79,14 @@ pub(super) async fn resolved_attempt(args: &AttemptArgs, console: &Console<'_>) 
     args.attempt(Some(own)).map_err(Failure::usage)
 }
 
+/// `wants_os`: whether any check will ask for what is inside the instance.
 pub(super) async fn look(
     global: &GlobalArgs,
     args: &AttemptArgs,
     instance_id: String,
     attempt: Attempt,
     ip_ranges: Fact<IpRanges>,
+    wants_os: bool,
     console: &mut Console<'_>,
 ) -> Result<Gathered, Failure> {
     let given = given(args)?;
@@ -101,6 +103,8 @@ pub(super) async fn look(
     })?;
     let courier = match (&given, &args.os_facts) {
         (Some(_), _) => None,
+        // A command on the instance takes longer than everything else together.
+        (None, _) if !wants_os => None,
         (None, OsFactsFrom::Ssm) => Some(Courier::AgentOnly),
         (None, OsFactsFrom::Script) => Some(Courier::ScriptOnly),
         (None, _) => Some(Courier::Auto),

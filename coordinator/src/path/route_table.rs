@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use eic_doctor_proto::{Attempt, HopDecision, Via, Why};
 use ipnet::IpNet;
 
-use crate::facts::{AwsFacts, NetworkInterface, Route, RouteTable};
+use crate::facts::{AwsFacts, NetworkInterface, Route, RouteTable, RouteTableAssociation};
 use crate::path::cidr::AddressSet;
 use crate::path::source::{NoSource, Source};
 use crate::path::{Decided, Way, internet_gateway, need, prefix_list, way};
@@ -82,8 +82,13 @@ pub fn table<'a>(facts: &'a AwsFacts, way: &Way<'a>) -> Result<&'a RouteTable, W
 pub fn table_of<'a>(facts: &'a AwsFacts, interface: &NetworkInterface) -> Result<&'a RouteTable, Why> {
     let tables = need(&facts.route_tables, "the route tables")?;
     let subnet = interface.subnet_id.as_deref().ok_or_else(|| Why::new("the network interface names no subnet"))?;
+    let holds = |association: &&RouteTableAssociation| {
+        let state = association.association_state.as_ref().and_then(|state| state.state.as_deref());
+        // Older answers tell no state (EC2 API, RouteTableAssociationState).
+        !matches!(state, Some("disassociated" | "failed"))
+    };
     let names_subnet = |table: &&RouteTable| {
-        table.associations.iter().any(|association| association.subnet_id.as_deref() == Some(subnet))
+        table.associations.iter().filter(holds).any(|association| association.subnet_id.as_deref() == Some(subnet))
     };
     let is_main = |table: &&RouteTable| {
         let is_of_vpc = table.vpc_id.is_none() || interface.vpc_id.is_none() || table.vpc_id == interface.vpc_id;
@@ -322,6 +327,35 @@ impl Target<'_> {
         match self {
             Self::Local => "local",
             Self::InternetGateway(id) | Self::OutOnly(id) | Self::Private(id) | Self::Elsewhere(id) => id,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use eic_doctor_proto::Fact;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_association_that_holds_no_more_leaves_the_subnet_to_the_main_table() {
+        let interface: NetworkInterface =
+            serde_json::from_value(json!({ "SubnetId": "subnet-1", "VpcId": "vpc-1" })).unwrap();
+        for (state, table) in [
+            (json!(null), "rtb-own"),
+            (json!({ "State": "associated" }), "rtb-own"),
+            (json!({ "State": "disassociated" }), "rtb-main"),
+            (json!({ "State": "failed" }), "rtb-main"),
+        ] {
+            let tables = json!([
+                { "RouteTableId": "rtb-own", "VpcId": "vpc-1", "Associations": [{ "SubnetId": "subnet-1", "AssociationState": state }] },
+                { "RouteTableId": "rtb-main", "VpcId": "vpc-1", "Associations": [{ "Main": true }] },
+            ]);
+            let facts =
+                AwsFacts { route_tables: Fact::Known(serde_json::from_value(tables).unwrap()), ..AwsFacts::default() };
+            let found = table_of(&facts, &interface).unwrap();
+            assert_eq!(found.route_table_id.as_deref(), Some(table), "{state}");
         }
     }
 }

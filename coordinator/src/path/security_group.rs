@@ -198,6 +198,9 @@ impl<'a> Inbound<'a> {
                 let part = self.words(|who| who.nets().iter().any(|net| source.nets.iter().any(|s| overlaps(net, s))));
                 format!("{id} lets tcp/{port} in from {part}, which is a part of {} only ({read})", source.words())
             }
+            _ if self.groups.is_empty() => {
+                format!("the network interface has no security group, so nothing lets tcp/{port} in")
+            }
             _ => format!("{id} {} no inbound rule for tcp/{port} from {} ({read})", self.has(), source.words()),
         };
         Decided::new(id, cover.into(), rule)

@@ -22,6 +22,8 @@ REPOSITORY = HERE.parents[2]
 RECORDED = REPOSITORY / "tests/worlds/recorded-healthy"
 # Regions for rows whose change holds for a whole one: enabled for every account, with a published range of EC2 Instance Connect.
 REGIONS = ("ap-south-1", "ca-central-1", "eu-central-1", "eu-north-1", "eu-west-2", "eu-west-3", "sa-east-1", "us-east-1")
+# A profile of the AWS configuration.
+PROFILE = "lab-own"
 CHECK_TIMEOUT = 60
 PASTE_TIMEOUT = 120
 
@@ -50,6 +52,7 @@ class Bench:
         self.bin = workdir / "bin"
         self.bin.mkdir()
         (self.bin / "aws").symlink_to(REPOSITORY / "tests/lab/aws-cli")
+        (self.bin / "eic-doctor").symlink_to(doctor.resolve())
         self._os = (RECORDED / "os.json").read_text(encoding="utf-8")
         self._was = _recorded_ids()
         self._regions: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -130,13 +133,13 @@ class _Trial:
 
     def _check(self) -> dict[str, Any]:
         row, site = self.row, self.site
-        words = {"net": site.net, "net6": site.net6, **site.ids, **site.made}
+        words = {"net": site.net, "net6": site.net6, "profile": PROFILE, **site.ids, **site.made}
         flags = [flag.format_map(words) for flag in row.flags]
         argv = [
             str(self.bench.doctor), "check", site.instance_id, "--principal", site.role_arn, "--output", "json",
             "--os-facts", str(self.os_facts), *flags,
         ]  # fmt: skip
-        done = subprocess.run(argv, env=self._environment(site.env), capture_output=True, text=True, timeout=CHECK_TIMEOUT, check=False)
+        done = subprocess.run(argv, env=self._environment(), capture_output=True, text=True, timeout=CHECK_TIMEOUT, check=False)
         if not done.stdout:
             raise ValueError(f"eic-doctor ended with {done.returncode}: {done.stderr}")
         report = json.loads(done.stdout)
@@ -146,11 +149,20 @@ class _Trial:
         self.outcome.reports.append(report)
         return report
 
-    def _environment(self, lab: dict[str, str]) -> dict[str, str]:
-        usual = {"PATH": f"{self.bench.bin}:/usr/bin:/bin", "HOME": "/nonexistent", "AWS_EC2_METADATA_DISABLED": "true"}
+    def _environment(self, has_region: bool = True) -> dict[str, str]:
+        """A shell's with the lab's credentials: in variables, or where the row names a profile only in that one."""
+        env = {"PATH": f"{self.bench.bin}:/usr/bin:/bin", "HOME": "/nonexistent", "AWS_EC2_METADATA_DISABLED": "true"}
         if cache := os.environ.get("EIC_LAB_CACHE"):
-            usual["EIC_LAB_CACHE"] = cache
-        return usual | lab
+            env["EIC_LAB_CACHE"] = cache
+        lab = dict(self.site.env)
+        if "--profile" in self.row.flags:
+            key, secret = lab.pop("AWS_ACCESS_KEY_ID"), lab.pop("AWS_SECRET_ACCESS_KEY")
+            credentials = self.bench.workdir / f"{self.site.instance_id}.credentials"
+            credentials.write_text(f"[{PROFILE}]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n", encoding="utf-8")
+            env |= {"AWS_SHARED_CREDENTIALS_FILE": str(credentials), "AWS_CONFIG_FILE": "/nonexistent"}
+        if not has_region or "--region" in self.row.flags:
+            lab = {name: value for name, value in lab.items() if "REGION" not in name}
+        return env | lab
 
     def _compare(self, report: dict[str, Any]) -> None:
         row = self.row
@@ -187,6 +199,8 @@ class _Trial:
                 self._complain(f"a remedy has no command: {words}")
                 return
             row.hand(self.site)
+        if len(findings) == 1 and not row.left and (verify := findings[0]["remedy"]["verify"]).startswith("eic-doctor "):
+            self._shell(verify, self._environment())
         report = self._check()
         left = [r for r in report["results"] if r["status"] in ("fail", "warn") and r["id"] not in row.left]
         unknown = {r["id"] for r in report["results"] if r["status"] == "unknown" and r["required"]}
@@ -196,13 +210,13 @@ class _Trial:
 
     def _paste(self, command: str) -> None:
         # Nothing tells the shell a Region: the command must. IAM has none, but the AWS CLI asks for one beside an endpoint of the lab's.
-        env = {name: value for name, value in self.site.env.items() if "REGION" not in name or command.startswith("aws iam ")}
-        done = subprocess.run(
-            ["sh", "-c", command], env=self._environment(env), capture_output=True, text=True, timeout=PASTE_TIMEOUT, check=False
-        )
+        self._shell(command, self._environment(has_region=command.startswith("aws iam ")))
         self.outcome.pasted += 1
+
+    def _shell(self, command: str, env: dict[str, str]) -> None:
+        done = subprocess.run(["sh", "-c", command], env=env, capture_output=True, text=True, timeout=PASTE_TIMEOUT, check=False)
         if done.returncode != 0:
-            self._complain(f"`{command}` ended with {done.returncode}: {done.stderr.strip()}")
+            self._complain(f"`{command}` ended with {done.returncode}: {done.stderr.strip()} {done.stdout.strip()}")
 
     def _whys(self, report: dict[str, Any], ids: Any) -> str:
         return "; ".join(f"{r['id']} {r['status']}: {r['why']}" for r in report["results"] if r["id"] in ids)

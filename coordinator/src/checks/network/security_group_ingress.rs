@@ -4,7 +4,7 @@ use ipnet::IpNet;
 use super::{by_hand, known, verdict};
 use crate::checks::command::{aws, id, recheck_attempt};
 use crate::facts::AwsFacts;
-use crate::path::{prefix_list, security_group};
+use crate::path::{prefix_list, security_group, way};
 
 check! {
     /// The security groups of the network interface let the source in on the port.
@@ -51,13 +51,20 @@ fn judge(facts: &AwsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
         Some(command) => {
             Remedy::by_command("Add an inbound rule for the source", &command, recheck_attempt(facts, attempt, ONLY))
         }
-        None => by_hand(
-            facts,
-            attempt,
-            ONLY,
+        None => by_hand(facts, attempt, ONLY, &words(facts, attempt)),
+    }))
+}
+
+fn words(facts: &AwsFacts, attempt: &Attempt) -> String {
+    match way(facts, attempt) {
+        Ok(way) if security_group::group_ids(&way).is_empty() => format!(
+            "Give {} a security group that has an inbound rule for the port from the source",
+            id(way.interface.network_interface_id.as_deref()).unwrap_or("the network interface")
+        ),
+        _ => String::from(
             "Add an inbound rule for the port from the addresses you connect from, and name them with `--source`",
         ),
-    }))
+    }
 }
 
 /// The narrowest rule: the source alone; for the browser client the Region's own prefix list.

@@ -35,6 +35,7 @@ NO_RULE_FOR_BROWSER = fault("the browser: no inbound rule", BROWSER, SG, lambda 
 ROWS = [
     NO_RULE,
     NO_RULE_FOR_BROWSER,
+    fault("no inbound rule, with a profile that is named", (*PUBLIC, "--profile", "{profile}", "--region", "{region}"), SG, lambda s: s.rules()),
     fault("a rule for somebody else's address", PUBLIC, SG, lambda s: s.rules(tcp(cidr="198.51.100.77/32"))),
     fault("a rule for ports 80-443", PUBLIC, SG, lambda s: s.rules(tcp(80, 443, cidr=EVERYONE))),
     fault("a rule for ports 23-65535", PUBLIC, SG, lambda s: s.rules(tcp(23, 65535, cidr=EVERYONE))),

@@ -8,6 +8,7 @@ pub mod arn;
 pub mod checks;
 pub mod commands;
 pub mod facts;
+pub mod fleet;
 pub mod gather;
 pub mod path;
 pub mod render;

@@ -69,6 +69,11 @@ impl Selection {
         Ok(Self { only: only.collect::<Result<_, _>>()?, skip: skip.collect::<Result<_, _>>()? })
     }
 
+    /// Whether the check is judged for its own sake.
+    pub fn takes(&self, id: &str) -> bool {
+        self.leaves_out(id).is_none()
+    }
+
     /// Why `id` is left out, or `None` when it is in.
     pub fn leaves_out(&self, id: &str) -> Option<&'static str> {
         if self.skip.iter().any(|pattern| matches(pattern, id)) {

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use eic_doctor::commands::generate::{check_reference, report_schema};
+use eic_doctor::fleet::document_schema;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate stands in a folder of the workspace")
@@ -12,7 +13,11 @@ fn root() -> &'static Path {
 
 #[test]
 fn the_committed_reference_and_schema_are_what_the_code_says() {
-    for (name, generated) in [("checks.md", check_reference()), ("report.schema.json", report_schema())] {
+    for (name, generated) in [
+        ("checks.md", check_reference()),
+        ("report.schema.json", report_schema()),
+        ("fleet.schema.json", document_schema()),
+    ] {
         let path = root().join("packaging/reference").join(name);
         let committed = fs::read_to_string(&path).unwrap_or_default();
         // Not assert_eq: the whole text would be printed twice.

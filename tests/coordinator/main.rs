@@ -4,7 +4,6 @@
 
 mod catalogue;
 mod generated;
-mod model;
 mod path;
 mod recorded;
 mod support;

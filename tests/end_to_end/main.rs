@@ -8,6 +8,7 @@
 mod bad_input;
 mod endpoint;
 mod faults;
+mod fleet;
 mod healthy;
 mod lab;
 mod permissions;

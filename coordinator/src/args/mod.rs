@@ -1,6 +1,7 @@
 //! The command line: words and flags. Parsing decides nothing about AWS; each value is strict and says once what it wants.
 
 mod attempt;
+mod fleet;
 mod value;
 
 use std::path::PathBuf;
@@ -10,6 +11,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use eic_doctor_proto::{FailOn, Selection};
 
 pub use attempt::{AttemptArgs, AttemptArgsError, InstanceArgs, IpRangesFrom, OsFactsFrom, Source};
+
+pub use fleet::{Account, FleetArgs};
 
 use crate::commands::generate::What;
 use crate::render::Output;
@@ -39,6 +42,8 @@ Exit codes:
 pub enum Command {
     /// Check one instance for one attempt to connect
     Check(Box<CheckArgs>),
+    /// Check many instances from outside: AWS's side, in pages, over accounts and Regions
+    Fleet(Box<FleetArgs>),
     /// The manual of a check, or a list of all checks
     Explain {
         /// A check's id, such as aws.network.security-group-ingress
@@ -46,7 +51,7 @@ pub enum Command {
     },
     /// Record everything that a check would look at, as a world that `check --world` judges
     Capture(Box<CaptureArgs>),
-    /// The least-privilege IAM policy that `check` needs
+    /// The least-privilege IAM policy that `check` and `fleet` need
     Policy,
     /// Man pages, completions, the report's JSON Schema and the check reference
     Generate {
@@ -69,9 +74,9 @@ pub struct GlobalArgs {
     /// How to report, and where; may be repeated, and without a FILE goes to stdout
     #[arg(long, global = true, value_name = "FORMAT[=FILE]")]
     pub output: Vec<Output>,
-    /// The time that a whole run may take; what is missing then is unknown
-    #[arg(long, global = true, value_name = "TIME", default_value = "60s", value_parser = value::duration)]
-    pub timeout: Duration,
+    /// The time that a whole run may take; what is missing then is unknown [default: 60s; of a fleet 1h]
+    #[arg(long, global = true, value_name = "TIME", value_parser = value::duration)]
+    timeout: Option<Duration>,
     /// Colours on stdout
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub color: Color,
@@ -81,6 +86,18 @@ pub struct GlobalArgs {
     /// Print a table of the AWS calls, their times and outcomes on stderr
     #[arg(long, global = true)]
     pub timings: bool,
+}
+
+impl GlobalArgs {
+    /// For one instance.
+    pub fn timeout(&self) -> Duration {
+        self.timeout.unwrap_or(Duration::from_mins(1))
+    }
+
+    /// For a fleet: a page of Systems Manager's holds 50 of its instances.
+    pub fn fleet_timeout(&self) -> Duration {
+        self.timeout.unwrap_or(Duration::from_hours(1))
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

@@ -87,6 +87,20 @@ pub(super) fn ip_ranges(text: &str) -> Result<IpRangesFrom, String> {
     }
 }
 
+/// The name of a role, as `AssumeRole` needs it in an ARN: a path may stand before it.
+pub(super) fn role_name(text: &str) -> Result<String, String> {
+    let text = text.trim_start_matches('/');
+    let is_name = !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "+=,.@_-/".contains(c));
+    if is_name { Ok(text.to_owned()) } else { Err(format!("`{}` is not the name of an IAM role", visible(text))) }
+}
+
+pub(super) fn filter(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err(format!("`{}` is not NAME=VALUE, such as tag:env=prod", visible(text))),
+    }
+}
+
 /// A CIDR, an address, or `me`. Host bits that are set are refused rather than cut off: whoever wrote `10.0.0.1/24` may have meant
 /// either, and the two are admitted by different rules.
 pub(super) fn source(text: &str) -> Result<Source, String> {

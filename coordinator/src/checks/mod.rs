@@ -39,7 +39,7 @@ pub const OS_CHECKS_NEED: &[(&str, &[&str])] = &[
 
 /// The whole catalogue over these facts, in the order in which it is judged and reported.
 pub fn entries<'a>(facts: &'a Facts, attempt: &'a Attempt) -> Vec<Entry<'a>> {
-    let mut entries: Vec<Entry<'a>> = aws().into_iter().map(|check| check.on(&facts.aws, attempt)).collect();
+    let mut entries = aws_entries(&facts.aws, attempt);
     let os = match &facts.os {
         Fact::Known(os_facts) => os::entries(os_facts, attempt),
         Fact::Unreadable(why) => os::entries_without_facts(why),
@@ -52,6 +52,11 @@ pub fn entries<'a>(facts: &'a Facts, attempt: &'a Attempt) -> Vec<Entry<'a>> {
     }));
     entries.extend(both::ALL.iter().map(|check| check.on(facts, attempt)));
     entries
+}
+
+/// AWS's side of the catalogue alone.
+pub fn aws_entries<'a>(facts: &'a AwsFacts, attempt: &'a Attempt) -> Vec<Entry<'a>> {
+    aws().into_iter().map(|check| check.on(facts, attempt)).collect()
 }
 
 /// What is said of every check, in the catalogue's order.

@@ -22,7 +22,7 @@ const PAUSE: Duration = Duration::from_secs(5);
 
 pub(super) async fn check(global: &GlobalArgs, args: &CheckArgs, console: &mut Console<'_>) -> Result<Exit, Failure> {
     output::sound(global)?;
-    let selection = selection(args)?;
+    let selection = resolved(&args.selection())?;
     let attempt = resolved_attempt(&args.attempt, console).await?;
     if args.watch.is_some() {
         output::repeatable(global)?;
@@ -30,7 +30,7 @@ pub(super) async fn check(global: &GlobalArgs, args: &CheckArgs, console: &mut C
     if args.world.is_some() && matches!(args.attempt.ip_ranges, Some(IpRangesFrom::Url(_))) {
         return Err(Failure::usage(anyhow!("`--world` asks no network: give `--ip-ranges` a file")));
     }
-    let ip_ranges = given_ranges(&args.attempt, global.timeout).await?;
+    let ip_ranges = given_ranges(&args.attempt, global.timeout()).await?;
     let mut is_first = true;
     loop {
         let next = args.watch.map(|pause| Instant::now() + pause);
@@ -143,9 +143,10 @@ async fn live(
     }
 }
 
-fn selection(args: &CheckArgs) -> Result<Selection, Failure> {
+/// With present ids in place of retired ones.
+pub(super) fn resolved(selection: &Selection) -> Result<Selection, Failure> {
     let abouts = checks::abouts();
-    let resolved = args.selection().resolve(abouts.iter().map(|about| about.id), checks::RETIRED);
+    let resolved = selection.resolve(abouts.iter().map(|about| about.id), checks::RETIRED);
     resolved.map_err(|error| match error {
         SelectionError::OnlyMatchesNothing(_) => Failure::nothing_checked(error),
         SelectionError::SkipMatchesNothing(_) => Failure::usage(error),

@@ -90,14 +90,14 @@ pub(super) async fn look(
     console: &mut Console<'_>,
 ) -> Result<Gathered, Failure> {
     let given = given(args)?;
-    let budget = Budget::of(global.timeout);
+    let budget = Budget::of(global.timeout());
     let login = Login {
         profile: global.profile.clone(),
         region: global.region.clone(),
         assume_role: args.assume_role.clone(),
         external_id: args.external_id.clone(),
     };
-    let connection = connect(&login, global.timeout).await.map_err(|error| match error {
+    let connection = connect(&login, global.timeout()).await.map_err(|error| match error {
         ConnectError::NoRegion => Failure::usage(error),
         _ => Failure::nothing_checked(error),
     })?;

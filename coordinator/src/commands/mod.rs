@@ -4,6 +4,7 @@ mod capture;
 mod check;
 mod console;
 pub mod explain;
+mod fleet;
 pub mod generate;
 mod look;
 mod output;
@@ -23,6 +24,7 @@ use crate::render::Format;
 pub async fn run(cli: Cli, console: &mut Console<'_>) -> Result<Exit, Failure> {
     match &cli.command {
         Command::Check(args) => check::check(&cli.global, args, console).await,
+        Command::Fleet(args) => fleet::fleet(&cli.global, args, console).await,
         Command::Capture(args) => capture::capture(&cli.global, args, console).await,
         Command::Explain { check_id } => {
             let explained = explain::explain(check_id.as_deref(), console.out);

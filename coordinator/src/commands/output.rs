@@ -51,6 +51,16 @@ pub(super) fn apart(global: &GlobalArgs, is_first: bool, console: &mut Console<'
     let _ = console.out.write_all(between);
 }
 
+/// How people see what goes to stdout.
+pub(super) fn style(global: &GlobalArgs, console: &Console<'_>) -> Style {
+    let color = match global.color {
+        Color::Auto => console.is_out_terminal && console.may_color,
+        Color::Always => true,
+        Color::Never => false,
+    };
+    Style { color, verbose: global.verbose }
+}
+
 /// Every report that was asked for; for people on stdout, unless another format goes there. `false` when stdout's reader is gone.
 pub(super) fn put(
     report: &Report,
@@ -60,12 +70,7 @@ pub(super) fn put(
 ) -> Result<bool, Failure> {
     let for_people = Output { format: Format::Human, file: None };
     let to_stdout = global.output.iter().find(|output| output.file.is_none()).unwrap_or(&for_people);
-    let color = match global.color {
-        Color::Auto => console.is_out_terminal && console.may_color,
-        Color::Always => true,
-        Color::Never => false,
-    };
-    let style = Style { color, verbose: global.verbose };
+    let style = style(global, console);
     let shown = write(report, to_stdout.format, style, fail_on, console.out).and_then(|()| console.out.flush());
     let is_read = !matches!(&shown, Err(error) if error.kind() == io::ErrorKind::BrokenPipe);
     for output in &global.output {

@@ -15,7 +15,7 @@ pub(super) fn report_on(facts: &Facts, attempt: &Attempt, selection: &Selection,
     report.with_path(network)
 }
 
-fn subject(facts: &Facts) -> Subject {
+pub(super) fn subject(facts: &Facts) -> Subject {
     let aws = &facts.aws;
     let instance = aws.instance.known();
     let plain = |text: &Option<String>| text.as_deref().map(|text| visible(text).into_owned());

@@ -3,7 +3,6 @@
 use eic_doctor_proto::{Attempt, Fact, Via, Why};
 
 use super::budget::Budget;
-use super::network::Network;
 use super::operations::{Aws, GetCallerIdentity, GetRole, GetUser, SimulatePrincipalPolicy};
 use super::refused::{Answer, Refused, RefusedKind, fact};
 use super::run::Seen;
@@ -67,10 +66,9 @@ pub(super) async fn tunnel<A: Aws>(
     region: &str,
     attempt: &Attempt,
     seen: &Seen,
-    network: &Network,
+    endpoints: &Fact<Vec<InstanceConnectEndpoint>>,
     identity: &Identity,
 ) -> Fact<Simulation> {
-    let endpoints = &network.instance_connect_endpoints;
     let Some(about) = tunnel_asked_about(region, attempt, seen, endpoints) else { return Fact::NotGathered };
     let principal = match &identity.principal_arn {
         Fact::Known(arn) => arn,

@@ -7,17 +7,19 @@ pub mod aws;
 mod budget;
 mod call_log;
 pub mod courier;
+pub mod fleet;
 mod identity;
 mod ip_ranges;
 mod network;
 pub mod operations;
 mod own_address;
+pub mod pace;
 mod prefix_lists;
 pub mod recorded;
 mod refused;
 pub mod run;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
@@ -25,4 +27,4 @@ pub use budget::Budget;
 pub use call_log::{CallLog, LoggedCall};
 pub use ip_ranges::{IpRangesError, download_ip_ranges, read_ip_ranges};
 pub use own_address::{CHECKIP_URL, OwnAddressError, own_address};
-pub use refused::{Answer, Refused, RefusedKind, chain};
+pub use refused::{Answer, Refused, RefusedKind, chain, fact};

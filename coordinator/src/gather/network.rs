@@ -70,7 +70,7 @@ pub(super) async fn look<A: Aws>(
     }
 }
 
-async fn public_access<A: Aws>(
+pub(super) async fn public_access<A: Aws>(
     aws: &A,
     budget: &Budget,
 ) -> (Fact<BlockPublicAccessOptions>, Fact<Vec<BlockPublicAccessExclusion>>) {

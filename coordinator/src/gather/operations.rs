@@ -8,8 +8,9 @@ use crate::facts::{
     SimulationQuestion, Subnet, User,
 };
 
+/// Declares the operations, the trait that is all of them, and the list of their IAM actions.
 macro_rules! operations {
-    ($($(#[doc = $doc:literal])* $action:literal $name:ident :: $method:ident ($($arg:ident: $kind:ty),*) -> $answer:ty;)*) => {
+    ($(#[doc = $all_doc:literal])* $all:ident, $actions:ident; $($(#[doc = $doc:literal])* $action:literal $name:ident :: $method:ident ($($arg:ident: $kind:ty),*) -> $answer:ty;)*) => {
         $(
             $(#[doc = $doc])*
             pub trait $name: Sync {
@@ -17,19 +18,28 @@ macro_rules! operations {
 
                 fn $method(&self, $($arg: $kind),*) -> impl Future<Output = Answer<$answer>> + Send;
             }
+
+            impl<T: $name> $name for $crate::gather::pace::Paced<'_, T> {
+                fn $method(&self, $($arg: $kind),*) -> impl Future<Output = Answer<$answer>> + Send {
+                    self.in_turn($action, move || self.aws.$method($($arg),*))
+                }
+            }
         )*
 
-        /// Everything that a run may ask of AWS.
-        pub trait Aws: $($name +)* Sync {}
+        $(#[doc = $all_doc])*
+        pub trait $all: $($name +)* Sync {}
 
-        impl<T: $($name +)* Sync> Aws for T {}
+        impl<T: $($name +)* Sync> $all for T {}
 
         /// The IAM action of each operation above.
-        pub const ACTIONS: &[&str] = &[$($action),*];
+        pub const $actions: &[&str] = &[$($action),*];
     };
 }
+pub(super) use operations;
 
 operations! {
+    /// Everything that a run about one instance may ask of AWS.
+    Aws, ACTIONS;
     "ec2:DescribeInstances" DescribeInstances::describe_instances(instance_id: &str) -> Vec<Reservation>;
     /// With IncludeAllInstances, so that an instance which does not run is seen too.
     "ec2:DescribeInstanceStatus" DescribeInstanceStatus::describe_instance_status(instance_id: &str) -> Vec<InstanceStatus>;
@@ -86,11 +96,14 @@ mod tests {
 
     use super::ACTIONS;
     use crate::commands::policy;
+    use crate::gather::fleet::operations::PAGE_ACTIONS;
 
     #[test]
     fn the_policy_grants_exactly_what_is_called() {
+        let all = ACTIONS.iter().chain(PAGE_ACTIONS).copied();
+        // One needs no permission; the other is granted by the owner of the role that is meant.
         let called: BTreeSet<&str> =
-            ACTIONS.iter().copied().filter(|action| *action != "sts:GetCallerIdentity").collect();
+            all.filter(|action| !["sts:GetCallerIdentity", "sts:AssumeRole"].contains(action)).collect();
         assert_eq!(called, policy::actions());
     }
 }

@@ -84,6 +84,20 @@ impl Refused {
         Self { code: Some(code.to_owned()), ..Self::new(action, kind, text) }
     }
 
+    /// Another try may bring an answer: nothing came, or AWS said that it is ill itself.
+    pub fn may_pass(&self) -> bool {
+        const ILL: &[&str] =
+            &["InternalFailure", "InternalError", "ServiceUnavailable", "Unavailable", "RequestTimeout"];
+        self.code.as_deref().is_none_or(|code| ILL.contains(&code.strip_suffix("Exception").unwrap_or(code)))
+    }
+
+    /// That it was refused so many times.
+    #[must_use]
+    pub fn after(mut self, times: u32) -> Self {
+        self.text = format!("{} ({times} times)", self.text);
+        self
+    }
+
     pub fn is_not_found(&self) -> bool {
         self.kind == RefusedKind::NotFound
     }

@@ -72,7 +72,10 @@ pub async fn gather<A: Aws>(aws: &A, question: &Question, budget: &Budget, pace:
     let seen = instance.await;
     let tunnel_simulation = match tunnel {
         Some((arn, simulation)) if identity.principal_arn == Fact::Known(arn.clone()) => simulation,
-        _ => identity::tunnel(aws, budget, region, &question.attempt, &seen, &network, &identity).await,
+        _ => {
+            let endpoints = &network.instance_connect_endpoints;
+            identity::tunnel(aws, budget, region, &question.attempt, &seen, endpoints, &identity).await
+        }
     };
     let aws = AwsFacts {
         region: Fact::Known(question.region.clone()),

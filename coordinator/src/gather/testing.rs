@@ -8,6 +8,7 @@ use eic_doctor_agent::report::{Courier, encode_report};
 use eic_doctor_proto::{Attempt, Fact};
 use tokio::sync::oneshot;
 
+use super::fleet::operations::*;
 use super::operations::*;
 use super::refused::{Answer, Refused};
 use crate::facts::*;
@@ -25,6 +26,8 @@ pub struct Fake {
     /// The role's ARN with its path.
     pub role_arn: String,
     pub instance: Instance,
+    /// How many instances a fleet has, each like the one above.
+    pub fleet: usize,
     /// Id, name and owner.
     pub prefix_lists: Vec<(&'static str, &'static str, &'static str)>,
     pub node: Option<InstanceInformation>,
@@ -50,6 +53,7 @@ impl Fake {
             caller: format!("arn:aws:iam::{ACCOUNT}:user/ann"),
             role_arn: format!("arn:aws:iam::{ACCOUNT}:role/ops"),
             instance,
+            fleet: 1,
             prefix_lists: vec![
                 ("pl-service", "com.amazonaws.eu-west-1.ec2-instance-connect", "AWS"),
                 ("pl-front", "com.amazonaws.global.cloudfront.origin-facing", "AWS"),
@@ -219,5 +223,47 @@ impl GetCommandInvocation for Fake {
         let asked = self.count(action).min(self.invocations.len() - 1);
         self.answer(action, command_id, ()).await?;
         self.invocations[asked].clone().map_err(|code| Refused::from_code(action, code, "no"))
+    }
+}
+
+answers! {
+    DescribeInstancesPage::describe_instances_page(_filters: &Filters, token: Option<&str>) -> Page<Reservation> = |fake| fake.page(1000, token, |id| Reservation {
+        owner_id: Some(ACCOUNT.into()),
+        instances: vec![Instance { instance_id: Some(id), ..fake.instance.clone() }],
+    }), token.unwrap_or_default();
+    DescribeInstanceStatusPage::describe_instance_status_page(_ids: &[String], token: Option<&str>) -> Page<InstanceStatus> = |fake| fake.page(1000, token, |id| InstanceStatus {
+        instance_id: Some(id),
+        ..InstanceStatus::default()
+    }), token.unwrap_or_default();
+    DescribeInstanceInformationPage::describe_instance_information_page(_ids: &[String], token: Option<&str>) -> Page<InstanceInformation> = |fake| fake.page(50, token, |id| InstanceInformation {
+        instance_id: Some(id),
+        ..InstanceInformation::default()
+    }), token.unwrap_or_default();
+    DescribeImagesPage::describe_images_page(ids: &[String], _token: Option<&str>) -> Page<Image> = |_fake| Page { items: vec![], next: None }, ids.join(",");
+    DescribeSubnetsPage::describe_subnets_page(_token: Option<&str>) -> Page<Subnet> = |_fake| Page {
+        items: vec![Subnet { subnet_id: Some("subnet-1".into()), vpc_id: Some("vpc-1".into()), ..Subnet::default() }],
+        next: None,
+    }, "";
+    DescribeSecurityGroupsPage::describe_security_groups_page(_token: Option<&str>) -> Page<SecurityGroup> = |_fake| Page {
+        items: vec![SecurityGroup { group_id: Some("sg-1".into()), vpc_id: Some("vpc-1".into()), ..SecurityGroup::default() }],
+        next: None,
+    }, "";
+    DescribeNetworkAclsPage::describe_network_acls_page(_token: Option<&str>) -> Page<NetworkAcl> = |_fake| Page { items: vec![], next: None }, "";
+    DescribeRouteTablesPage::describe_route_tables_page(_token: Option<&str>) -> Page<RouteTable> = |_fake| Page { items: vec![], next: None }, "";
+    GetContextKeysForPrincipalPolicy::get_context_keys_for_principal_policy(arn: &str) -> Vec<String> = |_fake| vec!["aws:resourcetag/env".into()], arn;
+    AssumeRole::assume_role(role_arn: &str, _external_id: Option<&str>) -> Session = |_fake| Session {
+        access_key_id: String::new(),
+        secret_access_key: String::new(),
+        session_token: String::new(),
+    }, role_arn;
+}
+
+impl Fake {
+    /// A page of the fleet: its token is the number of its first instance.
+    fn page<T>(&self, size: usize, token: Option<&str>, item: impl Fn(String) -> T) -> Page<T> {
+        let first = token.map_or(0, |token| token.parse().unwrap());
+        let end = (first + size).min(self.fleet);
+        let items = (first..end).map(|number| item(format!("i-{number:017x}"))).collect();
+        Page { items, next: (end < self.fleet).then(|| end.to_string()) }
     }
 }

@@ -1,6 +1,7 @@
 //! One writer per format; none counts or decides.
 
 mod csv;
+pub mod fleet;
 mod json;
 mod jsonl;
 mod junit;

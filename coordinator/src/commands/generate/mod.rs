@@ -12,6 +12,7 @@ use eic_doctor_proto::Report;
 pub use reference::{RUNBOOK, check_reference};
 
 use crate::args::Cli;
+use crate::fleet::document_schema;
 
 /// What can be generated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -20,7 +21,7 @@ pub enum What {
     Man,
     /// Completions for bash, zsh and fish
     Completions,
-    /// The JSON Schema of the report
+    /// The JSON Schemas of the report and of a fleet's
     Schema,
     /// The check reference, with the mapping to the runbook's steps
     Reference,
@@ -69,7 +70,10 @@ pub fn generate(what: What, folder: &Path) -> Result<Vec<PathBuf>, GenerateError
                 put(name.to_owned(), script)?;
             }
         }
-        What::Schema => put("report.schema.json".to_owned(), report_schema().into_bytes())?,
+        What::Schema => {
+            put("report.schema.json".to_owned(), report_schema().into_bytes())?;
+            put("fleet.schema.json".to_owned(), document_schema().into_bytes())?;
+        }
         What::Reference => put("checks.md".to_owned(), check_reference().into_bytes())?,
     }
     Ok(written)

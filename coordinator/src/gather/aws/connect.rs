@@ -9,6 +9,7 @@ use aws_config::retry::RetryConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
+use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
 use aws_smithy_http_client::proxy::ProxyConfig;
@@ -18,6 +19,7 @@ use aws_smithy_runtime_api::client::http::{SharedHttpClient, SharedHttpConnector
 use aws_types::region::Region;
 
 use super::{CallLog, Clients};
+use crate::gather::fleet::operations::Session;
 
 /// How to log in to AWS.
 #[derive(Clone, Debug, Default)]
@@ -62,16 +64,83 @@ pub async fn connect(login: &Login, budget: Duration) -> Result<Connection, Conn
     tokio::time::timeout(budget, find(login)).await.unwrap_or(Err(ConnectError::TimedOut(budget)))
 }
 
+/// Where the calls of a fleet start from: the caller's own credentials, with which there are clients for any Region and for any role.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    config: SdkConfig,
+    log: CallLog,
+    /// The Region that is configured.
+    pub region: String,
+}
+
+impl Origin {
+    /// With the caller's own credentials.
+    pub fn clients(&self, region: &str) -> Clients {
+        clients(&self.config.to_builder().region(Region::new(region.to_owned())).build(), self.log.clone())
+    }
+
+    /// As a role. A session lasts for an hour, the longest that a role gives to a role's session.
+    pub fn clients_of(&self, region: &str, session: &Session) -> Clients {
+        let Session { access_key_id, secret_access_key, session_token } = session.clone();
+        let credentials =
+            Credentials::new(access_key_id, secret_access_key, Some(session_token), None, "sts:AssumeRole");
+        let config = self
+            .config
+            .to_builder()
+            .region(Region::new(region.to_owned()))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .build();
+        clients(&config, self.log.clone())
+    }
+
+    pub fn log(&self) -> &CallLog {
+        &self.log
+    }
+}
+
+/// As [`connect`], for the calls of a fleet: a page of a thousand instances takes its time, and whoever asks tries again himself, below
+/// AWS's rates.
+pub async fn originate(login: &Login, budget: Duration) -> Result<Origin, ConnectError> {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(5))
+        .operation_attempt_timeout(Duration::from_secs(60))
+        .operation_timeout(Duration::from_secs(60))
+        .build();
+    let found = configured(login, timeouts, RetryConfig::disabled());
+    let (config, region) = tokio::time::timeout(budget, found).await.unwrap_or(Err(ConnectError::TimedOut(budget)))?;
+    Ok(Origin { config, log: CallLog::begin(), region })
+}
+
+fn clients(config: &SdkConfig, log: CallLog) -> Clients {
+    Clients {
+        ec2: aws_sdk_ec2::Client::new(config),
+        iam: aws_sdk_iam::Client::new(config),
+        ssm: aws_sdk_ssm::Client::new(config),
+        sts: aws_sdk_sts::Client::new(config),
+        log,
+    }
+}
+
 async fn find(login: &Login) -> Result<Connection, ConnectError> {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(3))
         .operation_attempt_timeout(Duration::from_secs(5))
         .operation_timeout(Duration::from_secs(10))
         .build();
+    let (config, region) = configured(login, timeouts, RetryConfig::standard().with_max_attempts(3)).await?;
+    Ok(Connection { clients: clients(&config, CallLog::begin()), region })
+}
+
+/// A configuration with credentials that were really there, and its Region.
+async fn configured(
+    login: &Login,
+    timeouts: TimeoutConfig,
+    retries: RetryConfig,
+) -> Result<(SdkConfig, String), ConnectError> {
     let client = http_client();
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(client.clone())
-        .retry_config(RetryConfig::standard().with_max_attempts(3))
+        .retry_config(retries)
         .timeout_config(timeouts);
     if let Some(profile) = &login.profile {
         loader = loader.profile_name(profile);
@@ -99,15 +168,7 @@ async fn find(login: &Login) -> Result<Connection, ConnectError> {
         None => own_credentials(&config).await?,
         Some(role) => assumed(&config, role, login.external_id.as_deref()).await?,
     };
-    let config = config.into_builder().credentials_provider(credentials).build();
-    let clients = Clients {
-        ec2: aws_sdk_ec2::Client::new(&config),
-        iam: aws_sdk_iam::Client::new(&config),
-        ssm: aws_sdk_ssm::Client::new(&config),
-        sts: aws_sdk_sts::Client::new(&config),
-        log: CallLog::begin(),
-    };
-    Ok(Connection { clients, region })
+    Ok((config.into_builder().credentials_provider(credentials).build(), region))
 }
 
 async fn own_credentials(config: &SdkConfig) -> Result<SharedCredentialsProvider, ConnectError> {

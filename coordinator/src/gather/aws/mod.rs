@@ -3,6 +3,7 @@
 mod connect;
 mod convert;
 mod ec2;
+mod fleet;
 mod iam;
 mod ssm;
 mod sts;
@@ -14,7 +15,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use futures_util::future::BoxFuture;
 
-pub use connect::{ConnectError, Connection, Login, connect};
+pub use connect::{ConnectError, Connection, Login, Origin, connect, originate};
 
 use super::call_log::CallLog;
 use super::refused::{Answer, Refused, RefusedKind};

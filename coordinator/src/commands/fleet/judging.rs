@@ -1,0 +1,104 @@
+//! Facts of one instance to what a fleet's report says of it. Pure.
+
+use std::collections::BTreeSet;
+
+use eic_doctor_proto::{Attempt, Connectable, Counts, Fact, Selection, Status, judge};
+
+use crate::commands::report::subject;
+use crate::facts::Facts;
+use crate::fleet::InstanceReport;
+use crate::{checks, path};
+
+pub(super) struct Judge<'a> {
+    attempt: &'a Attempt,
+    selection: &'a Selection,
+    actions: BTreeSet<&'static str>,
+    leaves_unknown: bool,
+}
+
+impl<'a> Judge<'a> {
+    pub(super) fn new(attempt: &'a Attempt, selection: &'a Selection) -> Self {
+        // What is inside the instances is the same for all of them, so that one look at nothing tells it.
+        let nothing = Facts { os: Fact::unreadable("a fleet is looked at from outside"), ..Facts::default() };
+        let aws: BTreeSet<&str> =
+            checks::aws_entries(&nothing.aws, attempt).iter().map(|entry| entry.about().id).collect();
+        let inside = judge(checks::entries(&nothing, attempt), selection);
+        let inside = inside.iter().filter(|result| !aws.contains(result.id.as_str()));
+        let leaves_unknown = inside.filter(|result| result.required).any(|result| result.status == Status::Unknown);
+        Self { attempt, selection, actions: actions(selection), leaves_unknown }
+    }
+
+    /// Whether a check that was asked for, or one that it needs, reads the answer of this action.
+    pub(super) fn reads(&self, action: &str) -> bool {
+        self.actions.contains(action)
+    }
+
+    /// Something that a connection needs and that is not left out on purpose cannot be seen from outside.
+    pub(super) fn leaves_unknown(&self) -> bool {
+        self.leaves_unknown
+    }
+
+    pub(super) fn instance(&self, facts: &Facts) -> InstanceReport {
+        let attempt = path::resolve(self.attempt, &facts.aws.instance);
+        let results = judge(checks::aws_entries(&facts.aws, &attempt), self.selection);
+        let failed = results.iter().filter(|result| result.status == Status::Fail);
+        let root_causes: Vec<String> = failed.map(|result| result.id.clone()).collect();
+        InstanceReport {
+            subject: subject(facts),
+            connectable: if root_causes.is_empty() { Connectable::Unknown } else { Connectable::No },
+            root_causes,
+            network: path::evaluate(&facts.aws, &attempt).answer,
+            counts: Counts::of(&results),
+            findings: results
+                .into_iter()
+                .filter(|result| matches!(result.status, Status::Fail | Status::Warn | Status::Unknown))
+                .collect(),
+        }
+    }
+}
+
+fn actions(selection: &Selection) -> BTreeSet<&'static str> {
+    let abouts = checks::abouts();
+    let mut wanted: BTreeSet<&str> =
+        abouts.iter().map(|about| about.id).filter(|id| id.starts_with("aws.") && selection.takes(id)).collect();
+    // In the catalogue's order a need stands before what needs it, so one way back finds the needs of needs.
+    for about in abouts.iter().rev() {
+        if wanted.contains(about.id) {
+            wanted.extend(about.needs);
+        }
+    }
+    let read = abouts.iter().filter(|about| wanted.contains(about.id));
+    read.flat_map(|about| about.actions.iter().copied()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn only(id: &str) -> Selection {
+        Selection { only: vec![id.to_owned()], skip: Vec::new() }
+    }
+
+    #[test]
+    fn an_instance_is_never_connectable_from_outside_alone() {
+        let attempt = Attempt::usual();
+        let selection = Selection::default();
+        let judge = Judge::new(&attempt, &selection);
+        assert!(judge.leaves_unknown());
+        assert_eq!(judge.instance(&Facts::default()).connectable, Connectable::Unknown);
+    }
+
+    #[test]
+    fn what_is_inside_leaves_nothing_unknown_where_only_awss_side_is_asked_for() {
+        assert!(!Judge::new(&Attempt::usual(), &only("aws")).leaves_unknown());
+    }
+
+    #[test]
+    fn only_what_the_chosen_checks_read_is_asked_for() {
+        let (attempt, selection) = (Attempt::usual(), only("aws.network"));
+        let judge = Judge::new(&attempt, &selection);
+        assert!(judge.reads("ec2:DescribeSecurityGroups"));
+        assert!(!judge.reads("iam:SimulatePrincipalPolicy"));
+        assert!(!judge.reads("ssm:DescribeInstanceInformation"));
+    }
+}

@@ -1,0 +1,380 @@
+//! One question to IAM's simulator for all instances that it is the same for.
+//!
+//! What the principal may do to an instance hangs on the instance's ARN and on the condition keys that the policies read. So the keys
+//! are learnt first, instances whose tags agree in those keys are asked about together, many ARNs to a call, and a key that turns out to
+//! be read after all (one of a boundary or of an Organizations policy, say) is asked about anew.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use eic_doctor_proto::{Attempt, Fact, Via, Why};
+
+use super::Order;
+use super::operations::{GetContextKeysForPrincipalPolicy, Pages};
+use crate::facts::{CallerIdentity, ContextEntry, Instance, InstanceConnectEndpoint, Simulation, SimulationQuestion};
+use crate::gather::Budget;
+use crate::gather::identity::{self, Identity};
+use crate::gather::operations::{Aws, SimulatePrincipalPolicy};
+use crate::gather::refused::fact;
+use crate::gather::run::Seen;
+use crate::path;
+
+/// ARNs in one call. IAM tells no limit but that of its answer's pages, which hold 100 unless asked otherwise.
+const ARNS: usize = 100;
+
+/// Different questions of one account and Region; beyond these the answer is `unknown`. A policy that reads each instance's own name
+/// would otherwise cost a call for each instance.
+const QUESTIONS: usize = 500;
+
+const TAGS: [&str; 2] = ["aws:ResourceTag/", "ec2:ResourceTag/"];
+const ADDRESS: &str = "ec2-instance-connect:privateIpAddress";
+
+/// Whose policies are asked about.
+#[derive(Clone, Debug)]
+pub enum Whose {
+    /// The attempt's principal, or the caller where it names none.
+    TheAttempts,
+    /// Nobody's, and why.
+    Nobodys(Why),
+}
+
+/// What is known of an instance's permission to push a key, and of the tunnel.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Permission {
+    pub principal_arn: Fact<String>,
+    pub simulation: Fact<Simulation>,
+    pub tunnel_simulation: Fact<Simulation>,
+}
+
+/// Keys that the policies read, lower case, as far as they are known.
+type Keys = Option<BTreeSet<String>>;
+
+/// The values of the keys that are read: what makes two questions the same.
+type Values = Vec<(String, String)>;
+
+/// Asks for one account and Region, and remembers.
+pub(super) struct Simulator<'a, A> {
+    aws: &'a A,
+    budget: &'a Budget,
+    region: &'a str,
+    attempt: &'a Attempt,
+    whose: &'a Whose,
+    caller: &'a Fact<CallerIdentity>,
+    known: Option<Known>,
+    questions: BTreeSet<Values>,
+    tunnels: HashMap<(String, Option<String>), Fact<Simulation>>,
+}
+
+/// What the first instance taught.
+struct Known {
+    identity: Identity,
+    keys: Keys,
+    /// Why the keys are not known.
+    no_keys: Option<Why>,
+}
+
+/// An instance and the account that owns it.
+pub(super) struct Owned<'a> {
+    pub instance: &'a Instance,
+    pub owner_id: &'a Fact<String>,
+}
+
+impl Owned<'_> {
+    fn seen(&self) -> Seen {
+        Seen {
+            instance_id: self.instance.instance_id.clone().unwrap_or_default(),
+            instance: Fact::Known(self.instance.clone()),
+            owner_id: self.owner_id.clone(),
+        }
+    }
+}
+
+impl<'a, A: Aws + Pages> Simulator<'a, A> {
+    pub(super) fn new(aws: &'a A, budget: &'a Budget, order: &'a Order<'a>) -> Self {
+        let Order { region, attempt, whose, caller, .. } = order;
+        Self {
+            aws,
+            budget,
+            region,
+            attempt,
+            whose,
+            caller,
+            known: None,
+            questions: BTreeSet::new(),
+            tunnels: HashMap::new(),
+        }
+    }
+
+    /// In the order of the instances. `endpoints` are those of the Region.
+    pub(super) async fn ask(
+        &mut self,
+        instances: &[Owned<'_>],
+        endpoints: &[InstanceConnectEndpoint],
+    ) -> Vec<Permission> {
+        if let Whose::Nobodys(why) = self.whose {
+            let unknown = Permission {
+                principal_arn: Fact::Unreadable(why.clone()),
+                simulation: Fact::Unreadable(why.clone()),
+                tunnel_simulation: Fact::Unreadable(why.clone()),
+            };
+            return vec![unknown; instances.len()];
+        }
+        let Some(first) = instances.first() else { return Vec::new() };
+        if self.known.is_none() {
+            self.known = Some(self.learn(first).await);
+        }
+        let pushes = self.pushes(instances).await;
+        let mut permissions = Vec::with_capacity(instances.len());
+        for (owned, simulation) in instances.iter().zip(pushes) {
+            let tunnel_simulation = self.tunnel(owned, endpoints).await;
+            let principal_arn =
+                self.known.as_ref().map_or(Fact::NotGathered, |known| known.identity.principal_arn.clone());
+            permissions.push(Permission { principal_arn, simulation, tunnel_simulation });
+        }
+        permissions
+    }
+
+    async fn learn(&self, first: &Owned<'_>) -> Known {
+        let (seen, caller) = (std::future::ready(first.seen()), std::future::ready(self.caller.clone()));
+        let identity = identity::look(self.aws, self.budget, self.region, self.attempt, caller, seen).await;
+        let Some(arn) = identity.principal_arn.known() else { return Known { identity, keys: None, no_keys: None } };
+        let action = <A as GetContextKeysForPrincipalPolicy>::ACTION;
+        match self.budget.ask(action, self.aws.get_context_keys_for_principal_policy(arn)).await {
+            Ok(keys) => {
+                let keys = keys.into_iter().map(|key| key.to_ascii_lowercase()).collect();
+                Known { identity, keys: Some(keys), no_keys: None }
+            }
+            Err(refused) => Known { identity, keys: None, no_keys: Some(refused.why()) },
+        }
+    }
+
+    async fn pushes(&mut self, instances: &[Owned<'_>]) -> Vec<Fact<Simulation>> {
+        let Some(known) = &mut self.known else { return vec![Fact::NotGathered; instances.len()] };
+        // Refused to the first is refused to all; so is what is wrong about the principal.
+        let asked = match &known.identity.simulation {
+            Fact::Known(Simulation { asked: Some(asked), .. }) => asked.clone(),
+            Fact::Known(_) => {
+                return vec![Fact::unreadable("the simulation does not tell what was asked"); instances.len()];
+            }
+            other => return vec![other.clone(); instances.len()],
+        };
+        let mut answers: Vec<Fact<Simulation>> = vec![Fact::NotGathered; instances.len()];
+        let mut open: Vec<usize> = (0..instances.len()).collect();
+        // Twice at most: the second time with the keys that the first answers miss.
+        for _ in 0..2 {
+            let mut groups: BTreeMap<Values, Vec<usize>> = BTreeMap::new();
+            for index in std::mem::take(&mut open) {
+                let values = instances.get(index).map(|owned| values(owned.instance, known.keys.as_ref()));
+                groups.entry(values.unwrap_or_default()).or_default().push(index);
+            }
+            let mut calls = Vec::new();
+            for (values, indices) in groups {
+                self.questions.insert(values.clone());
+                if self.questions.len() > QUESTIONS {
+                    self.questions.remove(&values);
+                    for index in indices {
+                        answers.splice(index..=index, [too_many(known.no_keys.as_ref())]);
+                    }
+                    continue;
+                }
+                for chunk in indices.chunks(ARNS) {
+                    let arns: Vec<String> =
+                        chunk.iter().filter_map(|index| Some(arn(&asked, instances.get(*index)?))).collect();
+                    calls.push((
+                        chunk.to_vec(),
+                        SimulationQuestion {
+                            resource_arns: arns,
+                            context_entries: with_tags(&asked.context_entries, &values),
+                            ..asked.clone()
+                        },
+                    ));
+                }
+            }
+            let action = <A as SimulatePrincipalPolicy>::ACTION;
+            let (aws, budget) = (self.aws, self.budget);
+            let calls = calls.into_iter().map(async |(indices, question)| {
+                (indices, fact(budget.ask(action, aws.simulate_principal_policy(&question)).await))
+            });
+            let mut more = BTreeSet::new();
+            for (indices, answer) in futures_util::future::join_all(calls).await {
+                for index in indices {
+                    let Some(owned) = instances.get(index) else { continue };
+                    let own = answer.clone_of(&arn(&asked, owned));
+                    let missed = missed(&own, owned.instance, known.keys.as_ref());
+                    if !missed.is_empty() {
+                        more.extend(missed);
+                        open.push(index);
+                    }
+                    answers.splice(index..=index, [own]);
+                }
+            }
+            if more.is_empty() {
+                break;
+            }
+            known.keys.get_or_insert_default().extend(more);
+        }
+        answers
+    }
+
+    async fn tunnel(&mut self, owned: &Owned<'_>, endpoints: &[InstanceConnectEndpoint]) -> Fact<Simulation> {
+        let instance = Fact::Known(owned.instance.clone());
+        let resolved = path::resolve(self.attempt, &instance);
+        let (Via::Endpoint, Ok(dialled)) = (resolved.via, path::address::dialled(owned.instance, &resolved)) else {
+            return Fact::NotGathered;
+        };
+        let Some(endpoint) = path::endpoint::choose(endpoints, dialled.interface, resolved.endpoint.as_deref()) else {
+            return Fact::NotGathered;
+        };
+        let Some(known) = &self.known else { return Fact::NotGathered };
+        let reads_address = known.keys.as_ref().is_none_or(|keys| keys.contains(&ADDRESS.to_ascii_lowercase()));
+        let address = dialled.address.to_string();
+        let mut key =
+            (endpoint.instance_connect_endpoint_id.clone().unwrap_or_default(), reads_address.then_some(address));
+        if let Some(answer) = self.tunnels.get(&key) {
+            return answer.clone();
+        }
+        if self.tunnels.len() >= QUESTIONS {
+            return too_many(known.no_keys.as_ref());
+        }
+        let only = Fact::Known(vec![endpoint.clone()]);
+        let seen = owned.seen();
+        let mut answer =
+            identity::tunnel(self.aws, self.budget, self.region, self.attempt, &seen, &only, &known.identity).await;
+        let asked = answer.known().and_then(|answer| answer.asked.clone());
+        if let (false, Some(mut asked)) = (reads_address, asked) {
+            // For all instances behind the endpoint, so without the address of this one.
+            asked.context_entries.retain(|entry| !entry.context_key_name.eq_ignore_ascii_case(ADDRESS));
+            let action = <A as SimulatePrincipalPolicy>::ACTION;
+            let for_all = fact(self.budget.ask(action, self.aws.simulate_principal_policy(&asked)).await);
+            if missing(&for_all).iter().any(|key| key == &ADDRESS.to_ascii_lowercase()) {
+                if let Some(keys) = self.known.as_mut().and_then(|known| known.keys.as_mut()) {
+                    keys.insert(ADDRESS.to_ascii_lowercase());
+                }
+                key.1 = Some(dialled.address.to_string());
+            } else {
+                answer = for_all;
+            }
+        }
+        self.tunnels.insert(key, answer.clone());
+        answer
+    }
+}
+
+fn too_many(no_keys: Option<&Why>) -> Fact<Simulation> {
+    let because = no_keys.map(|why| format!(" ({})", why.reason)).unwrap_or_default();
+    Fact::Unreadable(Why {
+        reason: format!(
+            "the principal's policies read keys of which the instances have more than {QUESTIONS} different values{because}: \
+             `eic-doctor check` asks about one instance"
+        ),
+        missing_action: no_keys.and_then(|why| why.missing_action.clone()),
+    })
+}
+
+/// The tags that the policies read; all of them where nobody knows which are read.
+fn values(instance: &Instance, keys: Option<&BTreeSet<String>>) -> Values {
+    let is_read = |key: &str| {
+        keys.is_none_or(|keys| TAGS.iter().any(|prefix| keys.contains(&format!("{prefix}{key}").to_ascii_lowercase())))
+    };
+    let tags = instance.tags.iter().filter_map(|tag| Some((tag.key.clone()?, tag.value.clone().unwrap_or_default())));
+    let mut values: Values = tags.filter(|(key, _)| is_read(key)).collect();
+    values.sort_unstable();
+    values
+}
+
+/// The entries of the first question, with these tags in place of that instance's.
+fn with_tags(entries: &[ContextEntry], values: &Values) -> Vec<ContextEntry> {
+    let is_tag = |entry: &&ContextEntry| TAGS.iter().any(|prefix| entry.context_key_name.starts_with(prefix));
+    let others = entries.iter().filter(|entry| !is_tag(entry)).cloned();
+    let tags = values.iter().flat_map(|(key, value)| {
+        TAGS.iter().map(move |prefix| ContextEntry {
+            context_key_name: format!("{prefix}{key}"),
+            context_key_values: vec![value.clone()],
+            context_key_type: "string".to_owned(),
+        })
+    });
+    others.chain(tags).collect()
+}
+
+/// The first question's ARN, of this instance.
+fn arn(asked: &SimulationQuestion, owned: &Owned<'_>) -> String {
+    let first = asked.resource_arns.first().map(String::as_str).unwrap_or_default();
+    let mut parts: Vec<&str> = first.splitn(6, ':').collect();
+    let resource = format!("instance/{}", owned.instance.instance_id.as_deref().unwrap_or_default());
+    if let (Some(account), Some(owner)) = (parts.get_mut(4), owned.owner_id.known()) {
+        *account = owner;
+    }
+    if let Some(last) = parts.get_mut(5) {
+        *last = &resource;
+    }
+    parts.join(":")
+}
+
+/// The keys that the answer misses, lower case.
+fn missing(answer: &Fact<Simulation>) -> Vec<String> {
+    let results = answer.known().into_iter().flat_map(|answer| &answer.evaluation_results).flat_map(|result| {
+        let specific = result.resource_specific_results.iter().flat_map(|specific| &specific.missing_context_values);
+        result.missing_context_values.iter().chain(specific)
+    });
+    results.map(|key| key.to_ascii_lowercase()).collect()
+}
+
+/// Keys that the answer misses although the instance has them.
+fn missed(answer: &Fact<Simulation>, instance: &Instance, keys: Option<&BTreeSet<String>>) -> Vec<String> {
+    // With nothing known of the keys, every tag was told.
+    let Some(keys) = keys else { return Vec::new() };
+    let missing = missing(answer).into_iter().filter(|key| !keys.contains(key));
+    let has = |key: &String| {
+        instance
+            .tags
+            .iter()
+            .filter_map(|tag| tag.key.as_ref())
+            .any(|tag| TAGS.iter().any(|prefix| format!("{prefix}{tag}").to_ascii_lowercase() == *key))
+    };
+    missing.filter(has).collect()
+}
+
+/// What of an answer about many is about one.
+trait OneOfMany {
+    fn clone_of(&self, arn: &str) -> Self;
+}
+
+impl OneOfMany for Fact<Simulation> {
+    fn clone_of(&self, arn: &str) -> Self {
+        let Fact::Known(answer) = self else { return self.clone() };
+        let is_ours = |name: &Option<String>| name.as_deref() == Some(arn);
+        let results = answer.evaluation_results.iter().filter_map(|result| {
+            // Each shape of the answer says in its own place what it speaks of.
+            let specific: Vec<_> = result
+                .resource_specific_results
+                .iter()
+                .filter(|specific| is_ours(&specific.eval_resource_name))
+                .cloned()
+                .collect();
+            let is_about_it = !specific.is_empty() || is_ours(&result.eval_resource_name);
+            is_about_it.then(|| {
+                // What the top level misses, it misses for some of the resources: each has its own list.
+                let missing = if specific.is_empty() { result.missing_context_values.clone() } else { Vec::new() };
+                crate::facts::EvaluationResult {
+                    eval_action_name: result.eval_action_name.clone(),
+                    eval_resource_name: result.eval_resource_name.clone(),
+                    eval_decision: result.eval_decision.clone(),
+                    matched_statements: if specific.is_empty() {
+                        result.matched_statements.clone()
+                    } else {
+                        Vec::new()
+                    },
+                    missing_context_values: missing,
+                    organizations_decision_detail: result.organizations_decision_detail.clone(),
+                    permissions_boundary_decision_detail: result.permissions_boundary_decision_detail.clone(),
+                    resource_specific_results: specific,
+                }
+            })
+        });
+        let evaluation_results = results.collect();
+        let asked = answer
+            .asked
+            .as_ref()
+            .map(|asked| SimulationQuestion { resource_arns: vec![arn.to_owned()], ..asked.clone() });
+        Fact::Known(Simulation { evaluation_results, asked })
+    }
+}

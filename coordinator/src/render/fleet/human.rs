@@ -1,0 +1,94 @@
+//! For people: a line for each instance that fails, then the causes, the most frequent first.
+
+use std::io::{self, Write};
+
+use eic_doctor_agent::render::Style;
+use eic_doctor_proto::{Connectable, visible};
+
+use super::Shape;
+use crate::fleet::{Cause, InstanceReport, RunReport, SummaryReport};
+
+pub(super) struct Human {
+    pub style: Style,
+    /// Whether an instance was told of.
+    pub heading: bool,
+}
+
+impl Shape for Human {
+    fn begin(&mut self, run: &RunReport, out: &mut dyn Write) -> io::Result<()> {
+        let attempt = &run.attempt;
+        let source = attempt.source.map_or_else(String::new, |source| format!(" from {source}"));
+        writeln!(out, "{}{source} by --via {}, port {}", attempt.os_user.as_str(), attempt.via, attempt.port)
+    }
+
+    fn instance(&mut self, instance: &InstanceReport, out: &mut dyn Write) -> io::Result<()> {
+        let is_failed = instance.connectable == Connectable::No;
+        if !is_failed && !self.style.verbose {
+            return Ok(());
+        }
+        if !self.heading {
+            writeln!(out, "\nInstances")?;
+            self.heading = true;
+        }
+        let subject = &instance.subject;
+        let name = subject.name.as_deref().map_or_else(String::new, |name| format!(" ({name})"));
+        let place: Vec<&str> =
+            [&subject.account_id, &subject.region].into_iter().flatten().map(String::as_str).collect();
+        let status = if is_failed { self.red("FAIL") } else { "unknown".to_owned() };
+        let id = subject.instance_id.as_deref().unwrap_or_default();
+        let what = if is_failed { instance.root_causes.join(", ") } else { "nothing found from outside".to_owned() };
+        let line = format!("{id}{name}, {}: {what}", place.join(" "));
+        writeln!(out, "  {status}{} {}", " ".repeat(8 - if is_failed { 4 } else { 7 }), visible(&line))
+    }
+
+    fn end(&mut self, summary: &SummaryReport, out: &mut dyn Write) -> io::Result<()> {
+        causes("Root causes", &summary.root_causes, out)?;
+        causes("Warnings", &summary.warnings, out)?;
+        causes("Unknown", &summary.unknown, out)?;
+        writeln!(out, "\nAccounts and Regions")?;
+        for place in &summary.places {
+            let account = place.account_id.as_deref().unwrap_or("this account");
+            let cut = if place.complete { "" } else { ", not all of them seen" };
+            let text = format!(
+                "{account} {}: {} instances, {} not connectable{cut}",
+                place.region, place.instances, place.connectable_no
+            );
+            writeln!(out, "  {}", visible(&text))?;
+        }
+        for (index, missing) in summary.not_looked_at.iter().enumerate() {
+            if index == 0 {
+                writeln!(out, "\nNot looked at")?;
+            }
+            let place = [&missing.account_id, &missing.region, &missing.instance_id];
+            let place: Vec<&str> = place.into_iter().flatten().map(String::as_str).collect();
+            writeln!(out, "  {}", visible(&format!("{}: {}", place.join(" "), missing.why)))?;
+        }
+        let calls: u64 = summary.calls.iter().map(|calls| calls.calls).sum();
+        let throttled: u64 = summary.calls.iter().map(|calls| calls.throttled).sum();
+        writeln!(
+            out,
+            "\n{} instances: {} not connectable, {} with nothing found from outside; {calls} calls to AWS, {throttled} throttled",
+            summary.instances, summary.connectable_no, summary.connectable_unknown
+        )
+    }
+}
+
+impl Human {
+    fn red(&self, text: &str) -> String {
+        if self.style.color { format!("\u{1b}[31m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+}
+
+fn causes(heading: &str, causes: &[Cause], out: &mut dyn Write) -> io::Result<()> {
+    if causes.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n{heading}")?;
+    for cause in causes {
+        writeln!(out, "  {:>7}  {} ({})", cause.instances, visible(&cause.title), cause.id)?;
+        let more = if cause.instances > cause.examples.len() { ", …" } else { "" };
+        writeln!(out, "           {}{more}", visible(&cause.examples.join(", ")))?;
+        writeln!(out, "           the first: {}", visible(&cause.why))?;
+    }
+    Ok(())
+}

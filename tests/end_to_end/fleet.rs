@@ -1,0 +1,138 @@
+//! `eic-doctor fleet` over HTTP: exact findings, calls that do not grow with the instances, and what one failing part costs.
+
+use std::io::Write as _;
+
+use serde_json::{Value, json};
+
+use crate::lab::{Run, Scenario, lab, run};
+
+/// Nobody else's instances are in this one.
+const REGION: &str = "ap-southeast-2";
+const EMPTY: &str = "sa-east-1";
+
+fn machineless() -> Scenario {
+    lab().scenario(json!({ "machine": false, "ssm": false, "region": REGION }))
+}
+
+fn fleet(scenario: &Scenario, instances: &[&Scenario], arguments: &[&str]) -> Run {
+    let mut command = scenario.command(&["fleet", "--via", "public", "--source", "203.0.113.7", "--output", "json"]);
+    command.args(["--principal", scenario.get("role_arn")]).args(arguments);
+    if !instances.is_empty() {
+        command.arg("--instance-ids").args(instances.iter().map(|instance| instance.id()));
+    }
+    run(command)
+}
+
+fn calls(scenario: &Scenario) -> Vec<Value> {
+    let key = scenario.get("access_key");
+    lab().control("GET", &format!("/aws/calls?access_key={key}"), &Value::Null).as_array().unwrap().clone()
+}
+
+fn rules(scenario: &Scenario, rules: Value) {
+    lab().control("POST", "/aws", &json!({ "access_key": scenario.get("access_key"), "rules": rules }));
+}
+
+#[test]
+fn the_broken_instance_is_named_with_its_cause_and_calls_do_not_grow_with_the_instances() {
+    let (first, broken, third) = (machineless(), machineless(), machineless());
+    broken.fault("sg-no-rule");
+    let all = [&first, &broken, &third];
+    let found = fleet(&first, &all, &["--only", "aws.network,aws.instance"]);
+    let report = found.report();
+    assert_eq!(found.code, 1, "{}{}", found.stdout, found.stderr);
+    let instances = report["instances"].as_array().unwrap();
+    assert_eq!(instances.len(), 3, "{}", found.stdout);
+    for instance in instances {
+        let (connectable, causes) = match &instance["subject"]["instance_id"] {
+            id if id == broken.id() => ("no", json!(["aws.network.security-group-ingress"])),
+            _ => ("unknown", json!([])),
+        };
+        assert_eq!((&instance["connectable"], &instance["root_causes"]), (&json!(connectable), &causes), "{instance}");
+    }
+    let cause = &report["summary"]["root_causes"][0];
+    assert_eq!((&cause["instances"], &cause["examples"]), (&json!(1), &json!([broken.id()])), "{cause}");
+    let of_three = calls(&first).len();
+    let alone = fleet(&third, &[&third], &["--only", "aws.network,aws.instance"]);
+    assert_eq!(alone.code, 0, "{}{}", alone.stdout, alone.stderr);
+    println!("{of_three} calls for three instances, {} for one", calls(&third).len());
+    assert!(of_three <= calls(&third).len() + 3, "{:?}", calls(&first));
+    let pages = calls(&first).iter().filter(|call| call["operation"] == "DescribeInstances").count();
+    assert_eq!(pages, 1);
+}
+
+#[test]
+fn from_outside_nobody_says_yes_and_what_is_inside_stays_unknown() {
+    let scenario = machineless();
+    let found = fleet(&scenario, &[&scenario], &["--skip", "aws.ssm,aws.iam"]);
+    assert_eq!(found.code, 3, "{}{}", found.stdout, found.stderr);
+    assert_eq!(found.report()["instances"][0]["connectable"], "unknown");
+    assert_eq!(fleet(&scenario, &[&scenario], &["--skip", "aws.ssm,aws.iam", "--allow-unknown"]).code, 0);
+}
+
+#[test]
+fn a_throttle_that_passes_is_counted_and_one_that_does_not_costs_its_region_only() {
+    let scenario = machineless();
+    rules(&scenario, json!([{ "action": "ec2:DescribeSecurityGroups", "answer": "throttle", "times": 2 }]));
+    let found = fleet(&scenario, &[&scenario], &["--only", "aws.network"]);
+    assert_eq!(found.code, 0, "{}{}", found.stdout, found.stderr);
+    let report = found.report();
+    let counted = report["summary"]["calls"].as_array().unwrap().iter();
+    let throttled: Vec<_> = counted.filter(|calls| calls["throttled"] != 0).collect();
+    assert_eq!(throttled.len(), 1, "{throttled:?}");
+    assert_eq!(
+        (&throttled[0]["action"], &throttled[0]["throttled"]),
+        (&json!("ec2:DescribeSecurityGroups"), &json!(2))
+    );
+    rules(&scenario, json!([{ "action": "ec2:DescribeInstances", "answer": "throttle" }]));
+    let found = fleet(&scenario, &[], &["--only", "aws.network", "--regions", REGION]);
+    assert_eq!(found.code, 4, "{}{}", found.stdout, found.stderr);
+    assert_eq!(found.report()["summary"]["not_looked_at"][0]["region"], REGION);
+    assert!(found.stderr.contains(REGION) && found.stderr.contains("RequestLimitExceeded"), "{}", found.stderr);
+}
+
+#[test]
+fn an_instance_that_is_nowhere_and_a_region_without_any_are_told() {
+    let scenario = machineless();
+    let gone = "i-0123456789abcdef0";
+    let arguments = ["--only", "aws.network", "--regions", REGION, EMPTY, "--instance-ids", gone];
+    let mut command = scenario.command(&["fleet", "--via", "public", "--source", "203.0.113.7", "--output", "json"]);
+    command.args(arguments).arg(scenario.id());
+    let found = run(command);
+    assert_eq!(found.code, 3, "{}{}", found.stdout, found.stderr);
+    let summary = &found.report()["summary"];
+    assert_eq!((&summary["instances"], &summary["not_looked_at"][0]["instance_id"]), (&json!(1), &json!(gone)));
+    let mut places: Vec<_> = summary["places"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|place| (place["region"].as_str(), place["instances"].as_u64()))
+        .collect();
+    places.sort_unstable();
+    assert_eq!(places, [(Some(REGION), Some(1)), (Some(EMPTY), Some(0))]);
+}
+
+#[test]
+fn an_account_that_lets_nobody_in_is_named_with_the_permission() {
+    let scenario = machineless();
+    let mut accounts = tempfile::NamedTempFile::new().unwrap();
+    writeln!(accounts, "# the audit role of each\n210987654321").unwrap();
+    let path = accounts.path().to_str().unwrap();
+    rules(&scenario, json!([{ "action": "sts:AssumeRole", "answer": "refuse" }]));
+    let found = fleet(&scenario, &[], &["--accounts", path, "--role-name", "audit"]);
+    assert_eq!(found.code, 4, "{}{}", found.stdout, found.stderr);
+    let missing = &found.report()["summary"]["not_looked_at"][0];
+    assert_eq!(
+        (&missing["account_id"], &missing["missing_action"]),
+        (&json!("210987654321"), &json!("sts:AssumeRole"))
+    );
+    assert!(found.stderr.contains("210987654321"), "{}", found.stderr);
+}
+
+#[test]
+fn a_format_of_one_instances_checks_is_called_wrongly() {
+    let mut command = crate::lab::doctor();
+    command.args(["fleet", "--output", "junit"]);
+    let found = run(command);
+    assert_eq!((found.code, found.stdout.as_str()), (2, ""), "{}", found.stderr);
+    assert!(found.stderr.contains("jsonl"), "{}", found.stderr);
+}

@@ -1,6 +1,6 @@
 //! Exit codes: a documented contract of both binaries.
 
-use crate::path::PathAnswer;
+use crate::path::PathReport;
 use crate::report::Report;
 use crate::status::Status;
 
@@ -41,7 +41,7 @@ impl Exit {
         let checked = counts.ok + counts.warn + counts.fail > 0;
         // What the user left out on purpose makes `connectable` unknown, but is no reason for a pipeline to stop.
         let unknown = report.results.iter().any(|result| result.required && result.status == Status::Unknown)
-            || report.path.as_ref().is_some_and(|path| path.answer == PathAnswer::Partial);
+            || report.path.as_ref().is_some_and(PathReport::is_open_by_parts);
         match () {
             () if failed => Self::Failed,
             () if !checked => Self::NothingChecked,

@@ -53,3 +53,17 @@ pub struct PathReport {
     pub port: u16,
     pub hops: Vec<Hop>,
 }
+
+impl PathReport {
+    /// No single element shuts the way, and yet not all of the source comes through: a part does, or the parts that the elements let
+    /// through have nothing in common.
+    pub fn is_open_by_parts(&self) -> bool {
+        let is_any = |decision| self.hops.iter().any(|hop| hop.decision == decision);
+        match self.answer {
+            PathAnswer::Allowed => false,
+            PathAnswer::Partial => true,
+            PathAnswer::Blocked => !is_any(HopDecision::Blocked),
+            PathAnswer::Unknown => !is_any(HopDecision::Unknown),
+        }
+    }
+}

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::attempt::Attempt;
 use crate::check::About;
 use crate::evidence::Evidence;
-use crate::path::{PathAnswer, PathReport};
+use crate::path::PathReport;
 use crate::remedy::Remedy;
 use crate::status::Status;
 use crate::untrusted::visible;
@@ -252,7 +252,7 @@ impl Report {
     /// Adds the network's answer. Where a part of the source is let in and a part is not, the answer differs from address to address.
     #[must_use]
     pub fn with_path(mut self, path: PathReport) -> Self {
-        if path.answer == PathAnswer::Partial && self.connectable == Connectable::Yes {
+        if path.is_open_by_parts() && self.connectable == Connectable::Yes {
             self.connectable = Connectable::Unknown;
         }
         self.path = Some(path);

@@ -4,6 +4,7 @@
 
 mod catalogue;
 mod generated;
+mod model;
 mod path;
 mod recorded;
 mod support;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use eic_doctor_proto::{Attempt, Via};
 use ipnet::IpNet;
 
-use crate::facts::{Instance, NetworkInterface, PrivateIpAddress};
+use crate::facts::{Instance, NetworkInterface, NetworkInterfaceAssociation, PrivateIpAddress};
 use crate::path::cidr::is_same_family;
 
 /// The address that is dialled and the network interface that has it.
@@ -47,6 +47,20 @@ pub fn dialled<'a>(instance: &'a Instance, attempt: &Attempt) -> Result<Dialled<
     })
 }
 
+/// The private address that the internet gateway turns this public one into; any other address is what it is.
+pub fn behind(interface: &NetworkInterface, address: IpAddr) -> IpAddr {
+    let is_public = |association: Option<&NetworkInterfaceAssociation>| {
+        association.and_then(|association| association.public_ip.as_deref()?.parse().ok()) == Some(address)
+    };
+    let of_private = interface
+        .private_ip_addresses
+        .iter()
+        .find(|private| is_public(private.association.as_ref()))
+        .and_then(|private| private.private_ip_address.as_deref());
+    let primary = interface.private_ip_address.as_deref().filter(|_| address.is_ipv4());
+    of_private.or(primary).and_then(|text| text.parse().ok()).unwrap_or(address)
+}
+
 /// The primary network interface: device index 0, else the first one.
 pub fn primary(instance: &Instance) -> Option<&NetworkInterface> {
     let is_primary = |interface: &&NetworkInterface| {
@@ -58,7 +72,7 @@ pub fn primary(instance: &Instance) -> Option<&NetworkInterface> {
 /// Public IPv4 addresses, the one that EC2 names first before the others, then IPv6 addresses.
 pub fn public(instance: &Instance) -> Vec<Dialled<'_>> {
     let mut found = Vec::new();
-    for interface in &instance.network_interfaces {
+    for interface in in_order(instance) {
         let of_private = interface.private_ip_addresses.iter().filter_map(|address| address.association.as_ref());
         let associations = interface.association.iter().chain(of_private);
         for public_ip in associations.filter_map(|association| association.public_ip.as_deref()) {
@@ -76,7 +90,7 @@ pub fn public(instance: &Instance) -> Vec<Dialled<'_>> {
 /// Private IPv4 addresses, the primary one first, then IPv6 addresses.
 pub fn private(instance: &Instance) -> Vec<Dialled<'_>> {
     let mut found = Vec::new();
-    for interface in &instance.network_interfaces {
+    for interface in in_order(instance) {
         let others = interface.private_ip_addresses.iter();
         let others = others.filter_map(|PrivateIpAddress { private_ip_address, .. }| private_ip_address.as_ref());
         for private_ip in interface.private_ip_address.iter().chain(others) {
@@ -90,13 +104,20 @@ pub fn private(instance: &Instance) -> Vec<Dialled<'_>> {
 
 fn ipv6(instance: &Instance) -> Vec<Dialled<'_>> {
     let mut found = Vec::new();
-    for interface in &instance.network_interfaces {
+    for interface in in_order(instance) {
         for address in interface.ipv6_addresses.iter().filter_map(|address| address.ipv6_address.as_ref()) {
             add(&mut found, address, interface);
         }
     }
     put_first(&mut found, instance.ipv6_address.as_deref());
     found
+}
+
+/// By device index, in whatever order EC2 lists them.
+fn in_order(instance: &Instance) -> Vec<&NetworkInterface> {
+    let mut interfaces: Vec<&NetworkInterface> = instance.network_interfaces.iter().collect();
+    interfaces.sort_by_key(|interface| interface.attachment.as_ref().and_then(|a| a.device_index).unwrap_or(i32::MAX));
+    interfaces
 }
 
 fn add<'a>(found: &mut Vec<Dialled<'a>>, address: &str, interface: &'a NetworkInterface) {

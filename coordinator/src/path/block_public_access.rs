@@ -69,6 +69,8 @@ fn excluded(facts: &AwsFacts, way: &Way<'_>, mode: &str) -> Decided {
                 return Decided::new(id, HopDecision::Allowed, format!("`{mode}`, from which {of} is excluded"));
             }
             (Standing::InForce, false) => only_out = Some((id, of.to_owned())),
+            // One for outbound traffic that is only just being made will not let in either.
+            (Standing::Changing, false) if exclusion.state.as_deref() != Some("update-in-progress") => {}
             (Standing::Changing, _) => undecided = Some((id, exclusion.state.clone().unwrap_or_default())),
             (Standing::Gone, _) => {}
         }
@@ -108,7 +110,7 @@ fn standing(exclusion: &BlockPublicAccessExclusion) -> Standing {
 }
 
 /// In a shared VPC the owner's setting holds for its internet gateways.
-fn owner_of_shared_subnet<'a>(facts: &'a AwsFacts, way: &Way<'_>) -> Option<&'a str> {
+pub fn owner_of_shared_subnet<'a>(facts: &'a AwsFacts, way: &Way<'_>) -> Option<&'a str> {
     let subnets = facts.subnets.known()?;
     let subnet = subnets.iter().find(|subnet| subnet.subnet_id == way.interface.subnet_id)?;
     let owner = subnet.owner_id.as_deref()?;

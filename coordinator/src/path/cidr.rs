@@ -59,6 +59,13 @@ impl AddressSet {
         self.family(net).cover(range(net))
     }
 
+    /// How much of another set is in this one; nothing at all of an empty one.
+    pub fn cover_set(&self, other: &AddressSet) -> Cover {
+        let v4 = other.v4.0.iter().map(|range| self.v4.cover(*range));
+        let v6 = other.v6.0.iter().map(|range| self.v6.cover(*range));
+        v4.chain(v6).reduce(Cover::and).unwrap_or(Cover::None)
+    }
+
     /// How much of several CIDRs is in the set; nothing at all of none.
     pub fn cover_all(&self, nets: &[IpNet]) -> Cover {
         nets.iter().map(|net| self.cover(net)).reduce(Cover::and).unwrap_or(Cover::None)

@@ -2,11 +2,12 @@
 //!
 //! Source: VPC User Guide, "Internet gateways"; EC2 API, `InternetGatewayAttachment`: an attached gateway is `available`.
 
-use eic_doctor_proto::{Attempt, HopDecision, Via};
+use eic_doctor_proto::{Attempt, HopDecision, Via, Why};
 
 use crate::facts::{AwsFacts, InternetGateway};
-use crate::path::route_table::{self, Routes, Target};
-use crate::path::{Decided, Way, need, way};
+use crate::path::cidr::AddressSet;
+use crate::path::route_table::{self, Portion, Routes, Target};
+use crate::path::{Decided, Way, block_public_access, need, way};
 
 pub fn judge(facts: &AwsFacts, attempt: &Attempt) -> Decided {
     if let Err(why) = need(&facts.instance, "the instance") {
@@ -24,22 +25,58 @@ pub fn judge(facts: &AwsFacts, attempt: &Attempt) -> Decided {
         Err(why) => return Decided::unknown("", why),
     };
     let vpc = way.interface.vpc_id.as_deref();
-    if let Some(id) = named_by_route(facts, &way) {
-        return match attachment(facts, id, vpc) {
-            Some(true) => Decided::new(id, HopDecision::Allowed, format!("attached to {}", vpc.unwrap_or_default())),
-            _ => Decided::new(id, HopDecision::Blocked, state(gateways, id, vpc.unwrap_or_default())),
-        };
+    let attached = gateways.iter().find(|gateway| is_attached(gateway, vpc));
+    let attached = attached.and_then(|gateway| gateway.internet_gateway_id.as_deref());
+    let mut serves = None;
+    let mut fails = None;
+    // A part of the source whose route names no gateway comes in by whichever the VPC has.
+    for named in named_by_routes(facts, &way) {
+        match named.or(attached) {
+            Some(id) if attachment(facts, id, vpc) == Some(true) => serves = Some(id),
+            Some(id) => fails = Some((id, state(gateways, id, vpc.unwrap_or_default()))),
+            None => fails = Some(("", format!("no internet gateway is attached to {}", vpc.unwrap_or_default()))),
+        }
     }
-    // No route names one: then it is at least told whether the VPC has one.
-    match gateways.iter().find(|gateway| is_attached(gateway, vpc)) {
-        Some(gateway) => {
-            let id = gateway.internet_gateway_id.clone().unwrap_or_default();
-            Decided::new(id, HopDecision::Allowed, format!("attached to {}", vpc.unwrap_or_default()))
+    match (serves, fails) {
+        (Some(id), None) => Decided::new(id, HopDecision::Allowed, format!("attached to {}", vpc.unwrap_or_default())),
+        (None, None) => Decided::unknown("", Why::new("the source is empty")),
+        // A participant of a shared VPC need not see the owner's gateways.
+        (_, Some((id, rule))) if block_public_access::owner_of_shared_subnet(facts, &way).is_some() => {
+            Decided::unknown(id, Why::new(format!("{rule}; the subnet is shared, and its owner's may be out of view")))
         }
-        None => {
-            let rule = format!("no internet gateway is attached to {}", vpc.unwrap_or_default());
-            Decided::new("", HopDecision::Blocked, rule)
+        (Some(_), Some((id, rule))) => Decided::new(id, HopDecision::Partial, rule),
+        (None, Some((id, rule))) => Decided::new(id, HopDecision::Blocked, rule),
+    }
+}
+
+/// The part of the source that comes in by a gateway that is attached, where that can be told.
+pub fn serves(facts: &AwsFacts, way: &Way<'_>) -> Option<AddressSet> {
+    let routes = Routes::of(facts, route_table::table(facts, way).ok()?).ok()?;
+    let vpc = way.interface.vpc_id.as_deref();
+    let any = facts.internet_gateways.known()?.iter().any(|gateway| is_attached(gateway, vpc));
+    let mut served = AddressSet::default();
+    for portion in routes.portions(&way.source.as_ref().ok()?.nets) {
+        let named = gateway_of(&routes, &portion);
+        if named.map_or(any, |id| attachment(facts, id, vpc) == Some(true)) {
+            served.add_all(&portion.addresses);
         }
+    }
+    Some(served)
+}
+
+/// Of each part of the source the gateway that its route leads to; `None` where that is none, or not told.
+fn named_by_routes<'a>(facts: &'a AwsFacts, way: &Way<'a>) -> Vec<Option<&'a str>> {
+    let (Ok(table), Ok(source)) = (route_table::table(facts, way), &way.source) else { return vec![None] };
+    let Ok(routes) = Routes::of(facts, table) else { return vec![None] };
+    let portions = routes.portions(&source.nets);
+    portions.into_iter().map(|portion| gateway_of(&routes, &portion)).collect()
+}
+
+fn gateway_of<'a>(routes: &Routes<'a>, portion: &Portion<'a>) -> Option<&'a str> {
+    let matched = portion.matched.filter(|_| routes.is_certain(portion))?;
+    match route_table::target(matched.route) {
+        Target::InternetGateway(id) => Some(id),
+        _ => None,
     }
 }
 
@@ -54,13 +91,8 @@ pub fn named_by_route<'a>(facts: &'a AwsFacts, way: &Way<'a>) -> Option<&'a str>
         Ok(source) => source.nets.clone(),
         Err(_) => vec![internet.parse().ok()?],
     };
-    let portions = Routes::of(facts, table).ok()?.portions(&nets);
-    portions.into_iter().filter_map(|portion| portion.matched).find_map(|matched| {
-        match route_table::target(matched.route) {
-            Target::InternetGateway(id) => Some(id),
-            _ => None,
-        }
-    })
+    let routes = Routes::of(facts, table).ok()?;
+    routes.portions(&nets).iter().find_map(|portion| gateway_of(&routes, portion))
 }
 
 /// Whether the gateway is attached to the VPC; `None` where the gateways are not known.

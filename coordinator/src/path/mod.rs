@@ -22,7 +22,7 @@ use std::net::IpAddr;
 use eic_doctor_proto::{Attempt, Fact, Hop, HopDecision, PathAnswer, PathReport, Via, Why};
 
 use crate::facts::{AwsFacts, Instance, NetworkInterface};
-use crate::path::cidr::Cover;
+use crate::path::cidr::{AddressSet, Cover};
 use crate::path::endpoint::NoEndpoint;
 use crate::path::source::{NoSource, Source};
 
@@ -81,8 +81,12 @@ pub fn evaluate(facts: &AwsFacts, attempt: &Attempt) -> PathReport {
     }
     let hops: Vec<Hop> =
         elements.into_iter().map(|(element, direction, decided)| hop(element, direction, decided)).collect();
+    let answer = match answer(&hops) {
+        PathAnswer::Partial => together(facts, attempt, &hops),
+        answer => answer,
+    };
     PathReport {
-        answer: answer(&hops),
+        answer,
         source: source.map(|source| source.nets.iter().map(ToString::to_string).collect()).unwrap_or_default(),
         address: dialled.map(|dialled| dialled.address.to_string()),
         network_interface: dialled.and_then(|dialled| dialled.interface.network_interface_id.clone()),
@@ -207,6 +211,39 @@ fn hop(element: &str, direction: &str, decided: Decided) -> Hop {
         direction: direction.to_owned(),
         decision,
         rule: eic_doctor_proto::visible(&rule).into_owned(),
+    }
+}
+
+/// What elements that each let a part of the source through let through together: a part, or nothing.
+fn together(facts: &AwsFacts, attempt: &Attempt, hops: &[Hop]) -> PathAnswer {
+    let Ok(way) = way(facts, attempt) else { return PathAnswer::Partial };
+    let Ok(source) = &way.source else { return PathAnswer::Partial };
+    let mut certainly: AddressSet = source.nets.iter().collect();
+    let mut perhaps = certainly.clone();
+    for hop in hops.iter().filter(|hop| hop.decision == HopDecision::Partial) {
+        let through = match (hop.element.as_str(), hop.direction.as_str()) {
+            ("internet-gateway", _) => internet_gateway::serves(facts, &way),
+            ("security-group", _) => security_group::lets_in(facts, &way),
+            ("network-acl", "inbound") => network_acl::lets_through(facts, &way, network_acl::Direction::Ingress),
+            ("network-acl", _) => network_acl::lets_through(facts, &way, network_acl::Direction::Egress),
+            ("route-table", _) => {
+                if let Some(reached) = route_table::reached(facts, &way, &source.nets) {
+                    perhaps = perhaps.take(&reached.perhaps);
+                    certainly = certainly.take(&reached.certainly);
+                }
+                continue;
+            }
+            _ => None,
+        };
+        if let Some(through) = through {
+            perhaps = perhaps.take(&through);
+            certainly = certainly.take(&through);
+        }
+    }
+    match (certainly.is_empty(), perhaps.is_empty()) {
+        (_, true) => PathAnswer::Blocked,
+        (true, false) => PathAnswer::Unknown,
+        (false, false) => PathAnswer::Partial,
     }
 }
 

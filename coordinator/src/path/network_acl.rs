@@ -50,8 +50,8 @@ pub fn judge(facts: &AwsFacts, attempt: &Attempt, direction: Direction) -> Decid
         let rule = "the endpoint is in the instance's own subnet, whose network ACL it does not meet";
         return Decided::new("", HopDecision::NotApplicable, rule);
     }
-    if let Some(cidr) = own_subnet(facts, &way) {
-        let rule = format!("the source is within the instance's own subnet {cidr}, whose network ACL it does not meet");
+    let inside = own_subnet(facts, &way);
+    if let Some(rule) = inside.holds_all() {
         return Decided::new("", HopDecision::NotApplicable, rule);
     }
     let acl = match acl(facts, &way) {
@@ -63,7 +63,25 @@ pub fn judge(facts: &AwsFacts, attempt: &Attempt, direction: Direction) -> Decid
         Ok(entries) => entries,
         Err(why) => return Decided::unknown(id, why),
     };
-    entries.decide(id, &way, direction)
+    inside.mended(entries.decide(id, &way, direction, &inside))
+}
+
+/// The part of the source that is let through on one of the direction's ports at least, where that can be told.
+pub fn lets_through(facts: &AwsFacts, way: &Way<'_>, direction: Direction) -> Option<AddressSet> {
+    let source = way.source.as_ref().ok()?;
+    let whole: AddressSet = source.nets.iter().collect();
+    let inside = own_subnet(facts, way);
+    if way.is_from_own_subnet || inside.holds_all().is_some() {
+        return Some(whole);
+    }
+    let entries = entries(acl(facts, way).ok()?, direction).ok()?;
+    let ports = direction.ports(way.port);
+    let mut open = AddressSet::default();
+    entries.meeting(ports).for_each(|addresses| open.add_all(addresses));
+    if let Inside::Part { own, .. } = &inside {
+        open.add_all(own);
+    }
+    Some(open)
 }
 
 /// The ACL of the network interface's subnet.
@@ -142,8 +160,14 @@ fn admitted(entries: &[Entry], port: u16) -> AddressSet {
 impl Entries {
     /// How much of the source is let through to all of these ports.
     pub fn cover(&self, nets: &[IpNet], ports: Ports) -> Cover {
-        let met = self.open.iter().filter(|(open, _)| open.from <= ports.to && ports.from <= open.to);
-        met.map(|(_, addresses)| addresses.cover_all(nets)).reduce(Cover::and).unwrap_or(Cover::None)
+        let met = self.meeting(ports);
+        met.map(|addresses| addresses.cover_all(nets)).reduce(Cover::and).unwrap_or(Cover::None)
+    }
+
+    /// The addresses that each stretch of these ports is open to.
+    fn meeting(&self, ports: Ports) -> impl Iterator<Item = &AddressSet> {
+        let met = self.open.iter().filter(move |(open, _)| open.from <= ports.to && ports.from <= open.to);
+        met.map(|(_, addresses)| addresses)
     }
 
     /// The number of the first entry that turns away some of the source on some of the ports.
@@ -156,7 +180,7 @@ impl Entries {
         self.entries.iter().filter(is_met).find(|entry| !entry.allows).map_or(LAST, |entry| entry.number)
     }
 
-    fn decide(&self, id: String, way: &Way<'_>, direction: Direction) -> Decided {
+    fn decide(&self, id: String, way: &Way<'_>, direction: Direction, inside: &Inside) -> Decided {
         let ports = direction.ports(way.port);
         let source = match &way.source {
             Ok(source) => source,
@@ -166,7 +190,14 @@ impl Entries {
                 return Decided::new(id, HopDecision::Unknown, rule);
             }
         };
-        let cover = self.cover(&source.nets, ports);
+        let cover = match inside {
+            // What stays within the subnet is let through whatever the entries say.
+            Inside::Part { others, .. } => {
+                let met = self.meeting(ports);
+                Cover::All.and(met.map(|open| open.cover_set(others)).reduce(Cover::and).unwrap_or(Cover::None))
+            }
+            Inside::None | Inside::All(_) | Inside::Perhaps => self.cover(&source.nets, ports),
+        };
         let decided_by = self.words(ports, |net| source.nets.iter().any(|s| net.contains(s) || s.contains(net)));
         let to = direction.words(way.port, &source.words());
         let rule = match cover {
@@ -214,15 +245,56 @@ impl Direction {
     }
 }
 
-/// The subnet's CIDR, when the whole source is within it.
-fn own_subnet(facts: &AwsFacts, way: &Way<'_>) -> Option<IpNet> {
-    let source = way.source.as_ref().ok().filter(|_| way.is_private)?;
-    let subnets = facts.subnets.known()?;
-    let subnet = subnets.iter().find(|subnet| subnet.subnet_id == way.interface.subnet_id)?;
+/// How much of a private source is within the interface's own subnet, and so never meets its network ACL.
+enum Inside {
+    None,
+    /// All of it, in this CIDR.
+    All(IpNet),
+    Part {
+        own: AddressSet,
+        others: AddressSet,
+    },
+    /// The subnet's addresses are not known.
+    Perhaps,
+}
+
+impl Inside {
+    fn holds_all(&self) -> Option<String> {
+        let Self::All(cidr) = self else { return None };
+        Some(format!("the source is within the instance's own subnet {cidr}, whose network ACL it does not meet"))
+    }
+
+    /// Where the source may be within the subnet, an ACL that turns it away may not matter.
+    fn mended(&self, decided: Decided) -> Decided {
+        match (self, decided.decision) {
+            (Self::Perhaps, HopDecision::Blocked | HopDecision::Partial) => {
+                let why =
+                    format!("{}; whether the source is within the instance's own subnet is not known", decided.rule);
+                Decided::unknown(decided.id, Why::new(why))
+            }
+            _ => decided,
+        }
+    }
+}
+
+fn own_subnet(facts: &AwsFacts, way: &Way<'_>) -> Inside {
+    let Some(source) = way.source.as_ref().ok().filter(|_| way.is_private && way.source_groups.is_empty()) else {
+        return Inside::None;
+    };
+    let subnets = facts.subnets.known().map(Vec::as_slice).unwrap_or_default();
+    let Some(subnet) = subnets.iter().find(|subnet| subnet.subnet_id == way.interface.subnet_id) else {
+        return Inside::Perhaps;
+    };
     let v6 =
         subnet.ipv6_cidr_block_association_set.iter().filter_map(|association| association.ipv6_cidr_block.as_deref());
-    let mut cidrs = subnet.cidr_block.as_deref().into_iter().chain(v6).filter_map(|cidr| cidr.parse::<IpNet>().ok());
-    cidrs.find(|cidr| source.nets.iter().all(|net| cidr.contains(net)))
+    let cidrs = subnet.cidr_block.as_deref().into_iter().chain(v6).filter_map(|cidr| cidr.parse::<IpNet>().ok());
+    let cidrs: Vec<IpNet> = cidrs.collect();
+    if let Some(cidr) = cidrs.iter().find(|cidr| source.nets.iter().all(|net| cidr.contains(net))) {
+        return Inside::All(*cidr);
+    }
+    let mut others: AddressSet = source.nets.iter().collect();
+    let own = others.take(&cidrs.iter().collect());
+    if own.is_empty() { Inside::None } else { Inside::Part { own, others } }
 }
 
 fn v4_all() -> IpNet {

@@ -60,6 +60,11 @@ pub fn inbound<'a>(facts: &'a AwsFacts, way: &Way<'a>) -> Result<Inbound<'a>, Wh
     rules(facts, group_ids(way), way.port, |group| &group.ip_permissions)
 }
 
+/// The addresses that the interface's groups let in, by what could be read.
+pub fn lets_in(facts: &AwsFacts, way: &Way<'_>) -> Option<AddressSet> {
+    inbound(facts, way).ok().map(|inbound| inbound.admitted)
+}
+
 /// Whether the outbound rules of `groups` let TCP to `port` of `address` through, whose own groups are `members_of`.
 pub fn judge_outbound(facts: &AwsFacts, groups: Vec<&str>, address: IpAddr, port: u16, members_of: &[&str]) -> Decided {
     let id = groups.join(", ");
@@ -175,7 +180,15 @@ impl<'a> Inbound<'a> {
         }
         let source = match &way.source {
             Ok(source) => source,
-            Err(NoSource::Unknown(why)) => return Decided::unknown(id, why.clone()),
+            Err(NoSource::Unknown(why)) => {
+                let decided = self.without_source(id, way);
+                // Whoever it is: where no rule lets anybody in, nobody comes in.
+                return if decided.decision == HopDecision::Blocked {
+                    decided
+                } else {
+                    Decided::unknown(decided.id, why.clone())
+                };
+            }
             Err(NoSource::NotGiven) => return self.without_source(id, way),
         };
         let cover = self.cover(&source.nets);
@@ -208,8 +221,11 @@ impl<'a> Inbound<'a> {
 
     fn without_source(&self, id: String, way: &Way<'_>) -> Decided {
         let port = way.port;
-        // Members of a group come from private addresses.
-        let who = self.words(|who| way.is_private || !matches!(who, Who::MembersOf(_)));
+        // Members of a group come from private addresses, and whether an endpoint is one is known.
+        let who = self.words(|who| match who {
+            Who::MembersOf(_) => way.is_private && way.source_groups.is_empty(),
+            Who::Net(_) | Who::PrefixList(..) => !who.nets().is_empty(),
+        });
         if !who.is_empty() {
             return Decided::new(id, HopDecision::Unknown, format!("no source given; tcp/{port} is open to {who}"));
         }

@@ -103,9 +103,13 @@ fn the_calls_of_one_check_are_few_and_two_round_trips_deep() {
     // How often the command is asked about depends on how long it runs.
     operations.retain(|operation| *operation != "GetCommandInvocation");
     operations.sort_unstable();
-    let once: std::collections::BTreeSet<&str> = operations.iter().copied().collect();
-    // One call an operation, but for the two families' prefix lists.
-    assert_eq!(operations.len(), once.len() + 1, "{operations:?}");
+    // Ahead of the rules that may name them are asked: the two families' lists, those of S3 and DynamoDB, and at most eight of the
+    // account's own, which other tests of this lab may just have made.
+    let (lists, others): (Vec<&str>, Vec<&str>) =
+        operations.into_iter().partition(|operation| *operation == "GetManagedPrefixListEntries");
+    assert!((2..=12).contains(&lists.len()), "{}", lists.len());
+    let once: std::collections::BTreeSet<&str> = others.iter().copied().collect();
+    assert_eq!(others.len(), once.len(), "{others:?}");
 }
 
 #[test]

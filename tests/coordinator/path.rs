@@ -384,3 +384,64 @@ fn everything_that_blocks_is_listed_also_behind_something_else_that_blocks() {
     let blocked = report.hops.iter().filter(|hop| hop.decision == HopDecision::Blocked).count();
     assert_eq!((report.answer, blocked), (PathAnswer::Blocked, 4));
 }
+
+#[test]
+fn elements_that_each_let_a_part_through_may_let_nothing_through_together() {
+    let halves = |group: &str, acl: &str| {
+        let case =
+            Case::healthy().via(Via::Public, "203.0.113.0/24").rules(rule("tcp", json!(22), json!(22), cidr(group)));
+        case.entries(&[(100, false, "allow", "6", (22, 22), acl), (100, true, "allow", "-1", (0, 65535), "0.0.0.0/0")])
+    };
+    let answer = |case: &Case| evaluate(&case.facts, &case.attempt);
+    let same = answer(&halves("203.0.113.0/25", "203.0.113.0/25"));
+    assert_eq!((same.answer, same.is_open_by_parts()), (PathAnswer::Partial, true));
+    let opposite = answer(&halves("203.0.113.0/25", "203.0.113.128/25"));
+    assert_eq!((opposite.answer, opposite.is_open_by_parts()), (PathAnswer::Blocked, true));
+    assert!(opposite.hops.iter().all(|hop| hop.decision != HopDecision::Blocked));
+}
+
+#[test]
+fn the_part_of_a_private_source_within_the_instances_own_subnet_meets_no_network_acl() {
+    let mut case = Case::healthy().entries(&[]);
+    let subnet = known(&mut case.facts.subnets)[0].cidr_block.clone().unwrap();
+    let subnet: ipnet::IpNet = subnet.parse().unwrap();
+    let around = subnet.supernet().unwrap().to_string();
+    let inside = case.via(Via::Private, &subnet.to_string());
+    assert_eq!(inside.acl("inbound"), HopDecision::NotApplicable);
+    let mut partly = inside.via(Via::Private, &around);
+    assert_eq!(partly.acl("inbound"), HopDecision::Partial);
+    // Where the subnet's addresses are not known, nobody can say which part that is.
+    partly.facts.subnets = Fact::NotGathered;
+    assert_eq!(partly.acl("inbound"), HopDecision::Unknown);
+}
+
+#[test]
+fn a_route_to_a_prefix_list_that_cannot_be_read_matters_only_where_it_leads_elsewhere() {
+    let to = |target: &str, id: &str| {
+        let routes = json!([
+            { "DestinationCidrBlock": "0.0.0.0/0", "GatewayId": gateway_of_healthy(), "State": "active" },
+            { "DestinationPrefixListId": "pl-0aaaaaaaaaaaaaaaa", target: id, "State": "active" },
+        ]);
+        Case::healthy().routes(routes).route()
+    };
+    assert_eq!(to("GatewayId", &gateway_of_healthy()).0, HopDecision::Allowed);
+    let (decision, rule) = to("NatGatewayId", "nat-0123456789abcdef0");
+    assert_eq!(decision, HopDecision::Unknown);
+    assert!(rule.contains("pl-0aaaaaaaaaaaaaaaa"), "{rule}");
+}
+
+#[test]
+fn a_gateway_that_the_owner_of_a_shared_subnet_may_hide_is_unknown() {
+    let mut case = Case::healthy();
+    known(&mut case.facts.internet_gateways).clear();
+    assert_eq!(case.hop("internet-gateway", "inbound").0, HopDecision::Blocked);
+    for subnet in known(&mut case.facts.subnets) {
+        subnet.owner_id = Some("444455556666".to_owned());
+    }
+    assert_eq!(case.hop("internet-gateway", "inbound").0, HopDecision::Unknown);
+}
+
+fn gateway_of_healthy() -> String {
+    let mut case = Case::healthy();
+    known(&mut case.facts.internet_gateways)[0].internet_gateway_id.clone().unwrap()
+}

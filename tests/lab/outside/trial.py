@@ -133,6 +133,7 @@ class _Trial:
 
     def _check(self) -> dict[str, Any]:
         row, site = self.row, self.site
+        self._configure_addresses()
         words = {"net": site.net, "net6": site.net6, "profile": PROFILE, **site.ids, **site.made}
         flags = [flag.format_map(words) for flag in row.flags]
         argv = [
@@ -148,6 +149,19 @@ class _Trial:
             self._complain(f"exit {done.returncode} with `connectable: {report['connectable']}`")
         self.outcome.reports.append(report)
         return report
+
+    def _configure_addresses(self) -> None:
+        """A healthy system configures every address that EC2 gives the instance, also one that it was just given."""
+        facts = json.loads(self.os_facts.read_text(encoding="utf-8"))
+        configured = facts["network"]["addresses"]["known"]
+        known = {address["address"].partition("/")[0] for address in configured}
+        instance = self.site.ec2.describe_instances(InstanceIds=[self.site.instance_id])["Reservations"][0]["Instances"][0]
+        for interface in instance["NetworkInterfaces"]:
+            given = [(address["PrivateIpAddress"], 24) for address in interface.get("PrivateIpAddresses", [])]
+            given += [(address["Ipv6Address"], 128) for address in interface.get("Ipv6Addresses", [])]
+            # All on one interface: how replies find their way from a second one is another check's, and the other lab's.
+            configured += [{"interface": "eth0", "address": f"{address}/{length}"} for address, length in given if address not in known]
+        self.os_facts.write_text(json.dumps(facts), encoding="utf-8")
 
     def _environment(self, has_region: bool = True) -> dict[str, str]:
         """A shell's with the lab's credentials: in variables, or where the row names a profile only in that one."""

@@ -6,6 +6,8 @@ from outside.row import PUBLIC, RUNNING, Row, fault, healthy, partial
 from outside.site import Site
 
 STATUS, METADATA = "aws.instance.status-checks", "aws.instance.metadata-endpoint"
+# Until `aws ec2 wait` asks, the instance was described twice: for the addresses that its system configures, and by the check.
+LOOKS = 2
 
 
 def of_instance(name: str, cause: str, change, **more: Any) -> Row:
@@ -25,8 +27,8 @@ ROWS = [
     STOPPED,
     NO_METADATA,
     of_instance("terminated", RUNNING, lambda s: s.ec2.terminate_instances(InstanceIds=[s.instance_id]), for_good="it is gone"),
-    of_instance("pending", RUNNING, lambda s: s.told(state="pending", state_lasts=1)),
-    of_instance("stopping", RUNNING, lambda s: [_stop(s), s.told(state="stopping", state_lasts=1)]),
+    of_instance("pending", RUNNING, lambda s: s.told(state="pending", state_lasts=LOOKS)),
+    of_instance("stopping", RUNNING, lambda s: [_stop(s), s.told(state="stopping", state_lasts=LOOKS)]),
     of_instance("shutting down", RUNNING, lambda s: s.told(state="shutting-down"), for_good="it is gone"),
     of_instance("operated by a service", "aws.instance.not-operator-managed", lambda s: s.told(operator="eks.amazonaws.com"),
           for_good="the service's own tools must be used", says="eks.amazonaws.com"),

@@ -6,6 +6,7 @@ mod catalogue;
 mod generated;
 mod model;
 mod path;
+mod reach;
 mod recorded;
 mod support;
 mod worlds;

@@ -10,7 +10,8 @@ use eic_doctor_proto::{Attempt, OsUser, Selection, Via, visible};
 use ipnet::IpNet;
 
 use super::attempt::AttemptArgsError;
-use super::{FailOnArg, Source, value};
+use super::{FailOnArg, Source, ranges, value};
+use crate::fleet::Range;
 
 /// Values that one filter of `DescribeInstances` takes.
 const FILTER_VALUES: usize = 200;
@@ -71,6 +72,11 @@ pub struct FleetArgs {
     /// Where the connections come from: a CIDR, an address, or `me` for this machine
     #[arg(long, value_name = "CIDR", value_parser = value::source, help_heading = "The attempt")]
     source: Option<Source>,
+    /// For each instance, which of these ranges come through to the port: a file with a CIDR a line, and after it what it is called
+    ///
+    /// Told beside the findings, which are the attempt's own; the exit code does not depend on it.
+    #[arg(long, value_name = "FILE", help_heading = "The attempt")]
+    reach: Option<PathBuf>,
 }
 
 /// A line of `--accounts`.
@@ -128,6 +134,11 @@ impl FleetArgs {
                 values.clone().into_iter().chain(of_ids).collect()
             })
             .collect()
+    }
+
+    /// The ranges of `--reach`; none where it is left out.
+    pub fn read_ranges(&self) -> anyhow::Result<Vec<Range>> {
+        Ok(self.reach.as_deref().map(ranges::read).transpose()?.unwrap_or_default())
     }
 
     /// The accounts of the file; `None` where there is no file, so that it is the caller's own.

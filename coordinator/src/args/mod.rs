@@ -2,6 +2,7 @@
 
 mod attempt;
 mod fleet;
+mod ranges;
 mod value;
 
 use std::path::PathBuf;

@@ -1,6 +1,7 @@
 //! The shape of the report.
 
 use eic_doctor_proto::{Attempt, CheckResult, Connectable, Counts, PathAnswer, Subject, Tool};
+use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +25,18 @@ pub struct RunReport {
     pub attempt: Attempt,
     /// RFC 3339, UTC.
     pub started: String,
+    /// The ranges of `--reach`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reach: Vec<Range>,
+}
+
+/// Addresses that connections may come from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Range {
+    #[schemars(with = "String")]
+    pub source: IpNet,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
 }
 
 /// One instance, as it looks from outside.
@@ -36,10 +49,20 @@ pub struct InstanceReport {
     pub root_causes: Vec<String>,
     /// The network's answer.
     pub network: PathAnswer,
+    /// What the network answers to each range of `--reach`, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reach: Vec<Reached>,
     /// Of AWS's side.
     pub counts: Counts,
     /// What failed, warned or is unknown.
     pub findings: Vec<CheckResult>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Reached {
+    #[serde(flatten)]
+    pub range: Range,
+    pub answer: PathAnswer,
 }
 
 /// All instances together.
@@ -54,10 +77,24 @@ pub struct SummaryReport {
     pub root_causes: Vec<Cause>,
     pub warnings: Vec<Cause>,
     pub unknown: Vec<Cause>,
+    /// For each range of `--reach`, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reach: Vec<ReachCount>,
     /// By account and Region.
     pub places: Vec<PlaceReport>,
     pub not_looked_at: Vec<Missing>,
     pub calls: Vec<Calls>,
+}
+
+/// To how many instances a range comes through.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ReachCount {
+    #[serde(flatten)]
+    pub range: Range,
+    pub allowed: usize,
+    pub partial: usize,
+    pub blocked: usize,
+    pub unknown: usize,
 }
 
 /// One check, and how many instances it speaks of.

@@ -4,6 +4,7 @@ mod document;
 mod tally;
 
 pub use document::{
-    Calls, Cause, FleetReport, InstanceReport, Missing, PlaceReport, RunReport, SCHEMA, SummaryReport, document_schema,
+    Calls, Cause, FleetReport, InstanceReport, Missing, PlaceReport, Range, ReachCount, Reached, RunReport, SCHEMA,
+    SummaryReport, document_schema,
 };
 pub use tally::Tally;

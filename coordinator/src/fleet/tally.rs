@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use eic_doctor_proto::{CheckResult, Connectable, Exit, FailOn, PathAnswer, Status};
 
-use super::document::{Cause, InstanceReport, Missing, PlaceReport, SummaryReport};
+use super::document::{Cause, InstanceReport, Missing, PlaceReport, Range, ReachCount, SummaryReport};
 
 /// Instances named for each cause.
 const EXAMPLES: usize = 5;
@@ -16,11 +16,18 @@ pub struct Tally {
     warnings: BTreeMap<String, Cause>,
     unknown: BTreeMap<String, Cause>,
     missing: Vec<Missing>,
+    reach: Vec<ReachCount>,
     is_anything_checked: bool,
     is_needed_unknown: bool,
 }
 
 impl Tally {
+    /// The ranges whose answers will be counted, in the order in which each instance tells of them.
+    pub fn with_ranges(ranges: &[Range]) -> Self {
+        let count = |range: &Range| ReachCount { range: range.clone(), allowed: 0, partial: 0, blocked: 0, unknown: 0 };
+        Self { reach: ranges.iter().map(count).collect(), ..Self::default() }
+    }
+
     /// Another account and Region; the number is its name for the calls below.
     pub fn place(&mut self, account_id: Option<String>, region: String) -> usize {
         self.places.push(PlaceReport {
@@ -64,6 +71,14 @@ impl Tally {
         let counts = &instance.counts;
         self.is_anything_checked |= counts.ok + counts.warn + counts.fail > 0;
         self.is_needed_unknown |= instance.network == PathAnswer::Partial;
+        for (count, reached) in self.reach.iter_mut().zip(&instance.reach) {
+            *match reached.answer {
+                PathAnswer::Allowed => &mut count.allowed,
+                PathAnswer::Partial => &mut count.partial,
+                PathAnswer::Blocked => &mut count.blocked,
+                PathAnswer::Unknown => &mut count.unknown,
+            } += 1;
+        }
         let id = instance.subject.instance_id.as_deref().unwrap_or_default();
         for finding in &instance.findings {
             let causes = match finding.status {
@@ -97,6 +112,7 @@ impl Tally {
             root_causes: most_frequent_first(self.root_causes),
             warnings: most_frequent_first(self.warnings),
             unknown: most_frequent_first(self.unknown),
+            reach: self.reach,
             places: self.places,
             not_looked_at: self.missing,
             calls: Vec::new(),
@@ -143,6 +159,7 @@ mod tests {
             connectable: if status == Status::Fail { Connectable::No } else { Connectable::Unknown },
             root_causes: Vec::new(),
             network: PathAnswer::Allowed,
+            reach: Vec::new(),
             counts: Counts { ok: 1, ..Counts::default() },
             findings,
         }

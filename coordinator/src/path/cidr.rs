@@ -26,7 +26,7 @@ pub struct AddressSet {
     v6: Ranges,
 }
 
-type Range = (u128, u128);
+pub type Range = (u128, u128);
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Ranges(Vec<Range>);
@@ -144,12 +144,20 @@ impl Ranges {
     }
 }
 
-fn range(net: &IpNet) -> Range {
-    let number = |address: IpAddr| match address {
-        IpAddr::V4(address) => u128::from(u32::from(address)),
-        IpAddr::V6(address) => u128::from(address),
-    };
-    (number(net.network()), number(net.broadcast()))
+/// The first and the last address, as numbers.
+pub fn range(net: &IpNet) -> Range {
+    match net {
+        IpNet::V4(net) => {
+            let address = u32::from(net.addr());
+            let free = u32::MAX.checked_shr(u32::from(net.prefix_len())).unwrap_or(0);
+            (u128::from(address & !free), u128::from(address | free))
+        }
+        IpNet::V6(net) => {
+            let address = u128::from(net.addr());
+            let free = u128::MAX.checked_shr(u32::from(net.prefix_len())).unwrap_or(0);
+            (address & !free, address | free)
+        }
+    }
 }
 
 /// Whether the two are of one family.

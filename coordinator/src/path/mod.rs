@@ -12,6 +12,7 @@ pub mod network_acl;
 pub mod ports;
 pub mod prefix_list;
 pub mod published;
+pub mod reach;
 mod resolve;
 pub mod route_table;
 pub mod security_group;
@@ -26,6 +27,7 @@ use crate::path::cidr::{AddressSet, Cover};
 use crate::path::endpoint::NoEndpoint;
 use crate::path::source::{NoSource, Source};
 
+pub use reach::Reach;
 pub use resolve::resolve;
 
 /// What one element says.

@@ -6,7 +6,7 @@ use eic_doctor_proto::{Attempt, Connectable, Counts, Fact, Selection, Status, ju
 
 use crate::commands::report::subject;
 use crate::facts::Facts;
-use crate::fleet::InstanceReport;
+use crate::fleet::{InstanceReport, Range, Reached};
 use crate::{checks, path};
 
 pub(super) struct Judge<'a> {
@@ -14,10 +14,11 @@ pub(super) struct Judge<'a> {
     selection: &'a Selection,
     actions: BTreeSet<&'static str>,
     leaves_unknown: bool,
+    ranges: &'a [Range],
 }
 
 impl<'a> Judge<'a> {
-    pub(super) fn new(attempt: &'a Attempt, selection: &'a Selection) -> Self {
+    pub(super) fn new(attempt: &'a Attempt, selection: &'a Selection, ranges: &'a [Range]) -> Self {
         // What is inside the instances is the same for all of them, so that one look at nothing tells it.
         let nothing = Facts { os: Fact::unreadable("a fleet is looked at from outside"), ..Facts::default() };
         let aws: BTreeSet<&str> =
@@ -25,7 +26,7 @@ impl<'a> Judge<'a> {
         let inside = judge(checks::entries(&nothing, attempt), selection);
         let inside = inside.iter().filter(|result| !aws.contains(result.id.as_str()));
         let leaves_unknown = inside.filter(|result| result.required).any(|result| result.status == Status::Unknown);
-        Self { attempt, selection, actions: actions(selection), leaves_unknown }
+        Self { attempt, selection, actions: actions(selection), leaves_unknown, ranges }
     }
 
     /// Whether a check that was asked for, or one that it needs, reads the answer of this action.
@@ -48,12 +49,22 @@ impl<'a> Judge<'a> {
             connectable: if root_causes.is_empty() { Connectable::Unknown } else { Connectable::No },
             root_causes,
             network: path::evaluate(&facts.aws, &attempt).answer,
+            reach: self.reach(facts),
             counts: Counts::of(&results),
             findings: results
                 .into_iter()
                 .filter(|result| matches!(result.status, Status::Fail | Status::Warn | Status::Unknown))
                 .collect(),
         }
+    }
+
+    fn reach(&self, facts: &Facts) -> Vec<Reached> {
+        if self.ranges.is_empty() {
+            return Vec::new();
+        }
+        let reach = path::Reach::of(&facts.aws, self.attempt);
+        let reached = |range: &Range| Reached { answer: reach.answer(&[range.source]), range: range.clone() };
+        self.ranges.iter().map(reached).collect()
     }
 }
 
@@ -73,6 +84,8 @@ fn actions(selection: &Selection) -> BTreeSet<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use eic_doctor_proto::{PathAnswer, Via};
+
     use super::*;
 
     fn only(id: &str) -> Selection {
@@ -83,22 +96,38 @@ mod tests {
     fn an_instance_is_never_connectable_from_outside_alone() {
         let attempt = Attempt::usual();
         let selection = Selection::default();
-        let judge = Judge::new(&attempt, &selection);
+        let judge = Judge::new(&attempt, &selection, &[]);
         assert!(judge.leaves_unknown());
         assert_eq!(judge.instance(&Facts::default()).connectable, Connectable::Unknown);
     }
 
     #[test]
     fn what_is_inside_leaves_nothing_unknown_where_only_awss_side_is_asked_for() {
-        assert!(!Judge::new(&Attempt::usual(), &only("aws")).leaves_unknown());
+        assert!(!Judge::new(&Attempt::usual(), &only("aws"), &[]).leaves_unknown());
     }
 
     #[test]
     fn only_what_the_chosen_checks_read_is_asked_for() {
         let (attempt, selection) = (Attempt::usual(), only("aws.network"));
-        let judge = Judge::new(&attempt, &selection);
+        let judge = Judge::new(&attempt, &selection, &[]);
         assert!(judge.reads("ec2:DescribeSecurityGroups"));
         assert!(!judge.reads("iam:SimulatePrincipalPolicy"));
         assert!(!judge.reads("ssm:DescribeInstanceInformation"));
+    }
+
+    #[test]
+    fn each_range_is_answered_as_if_it_alone_were_asked_about() {
+        let world = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/worlds/al2023-public");
+        let facts = crate::gather::recorded::read_world(&world, None).unwrap();
+        let range = |source: &str| Range { source: source.parse().unwrap(), name: None };
+        let ranges = ["192.0.2.0/24", "18.202.216.48/29", "18.202.216.0/24", "2001:db8::/64"].map(range);
+        let (attempt, selection) = (Attempt { via: Via::Public, ..Attempt::usual() }, only("aws"));
+        let said = Judge::new(&attempt, &selection, &ranges).instance(&facts).reach;
+        let alone = ranges.clone().map(|range| {
+            let attempt = Attempt { source: Some(range.source), ..attempt.clone() };
+            path::evaluate(&facts.aws, &path::resolve(&attempt, &facts.aws.instance)).answer
+        });
+        assert_eq!(said.iter().map(|reached| reached.answer).collect::<Vec<_>>(), alone);
+        assert!(alone.contains(&PathAnswer::Allowed) && alone.contains(&PathAnswer::Partial), "{alone:?}");
     }
 }

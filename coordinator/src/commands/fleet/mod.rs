@@ -46,6 +46,7 @@ pub(super) async fn fleet(global: &GlobalArgs, args: &FleetArgs, console: &mut C
     Stream::takes(&global.output).map_err(Failure::usage)?;
     let selection = super::check::resolved(&args.selection())?;
     let accounts = args.read_accounts().map_err(Failure::usage)?;
+    let ranges = args.read_ranges().map_err(Failure::usage)?;
     if let Some(account) = accounts.iter().flatten().find(|account| account.role.is_none() && args.role_name.is_none())
     {
         let error = anyhow!("which role of account {}? Name it in the file or by `--role-name`", account.id);
@@ -63,14 +64,15 @@ pub(super) async fn fleet(global: &GlobalArgs, args: &FleetArgs, console: &mut C
         tool: Tool { name: "eic-doctor".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
         attempt: attempt.clone(),
         started: rfc3339((console.now)().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()),
+        reach: ranges.clone(),
     };
-    let judge = Judge::new(&attempt, &selection);
+    let judge = Judge::new(&attempt, &selection, &ranges);
     let style = output::style(global, console);
     let mut stream = Stream::open(&global.output, style, console.out).map_err(Failure::internal)?;
     stream.begin(&run);
     let progress = Progress::new(console.err, console.is_err_terminal);
     let unseen = args.instance_ids.iter().cloned().collect();
-    let mut found = Found { tally: Tally::default(), stream, progress, unseen };
+    let mut found = Found { tally: Tally::with_ranges(&ranges), stream, progress, unseen };
     if judge.leaves_unknown() {
         found.tally.leave_unknown();
     }

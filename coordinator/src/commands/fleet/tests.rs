@@ -21,7 +21,7 @@ async fn a_hundred_thousand_instances_are_looked_at_in_less_than_a_gibibyte() {
     let mut fake = Fake::healthy();
     fake.fleet = 100_000;
     let (attempt, selection) = (Attempt::usual(), Selection::default());
-    let judge = Judge::new(&attempt, &selection);
+    let judge = Judge::new(&attempt, &selection, &[]);
     let order = Order {
         region: "eu-west-1",
         attempt: &attempt,

@@ -3,10 +3,10 @@
 use std::io::{self, Write};
 
 use eic_doctor_agent::render::Style;
-use eic_doctor_proto::{Connectable, visible};
+use eic_doctor_proto::{Connectable, PathAnswer, visible};
 
 use super::Shape;
-use crate::fleet::{Cause, InstanceReport, RunReport, SummaryReport};
+use crate::fleet::{Cause, InstanceReport, Range, ReachCount, RunReport, SummaryReport};
 
 pub(super) struct Human {
     pub style: Style,
@@ -38,13 +38,20 @@ impl Shape for Human {
         let id = subject.instance_id.as_deref().unwrap_or_default();
         let what = if is_failed { instance.root_causes.join(", ") } else { "nothing found from outside".to_owned() };
         let line = format!("{id}{name}, {}: {what}", place.join(" "));
-        writeln!(out, "  {status}{} {}", " ".repeat(8 - if is_failed { 4 } else { 7 }), visible(&line))
+        writeln!(out, "  {status}{} {}", " ".repeat(8 - if is_failed { 4 } else { 7 }), visible(&line))?;
+        if self.style.verbose {
+            for reached in &instance.reach {
+                writeln!(out, "           from {}: {}", visible(&words(&reached.range)), answer(reached.answer))?;
+            }
+        }
+        Ok(())
     }
 
     fn end(&mut self, summary: &SummaryReport, out: &mut dyn Write) -> io::Result<()> {
         causes("Root causes", &summary.root_causes, out)?;
         causes("Warnings", &summary.warnings, out)?;
         causes("Unknown", &summary.unknown, out)?;
+        reach(&summary.reach, out)?;
         writeln!(out, "\nAccounts and Regions")?;
         for place in &summary.places {
             let account = place.account_id.as_deref().unwrap_or("this account");
@@ -77,6 +84,36 @@ impl Human {
     fn red(&self, text: &str) -> String {
         if self.style.color { format!("\u{1b}[31m{text}\u{1b}[0m") } else { text.to_owned() }
     }
+}
+
+/// Who comes through to how many instances.
+fn reach(ranges: &[ReachCount], out: &mut dyn Write) -> io::Result<()> {
+    for (index, count) in ranges.iter().enumerate() {
+        if index == 0 {
+            writeln!(out, "\nThe network lets through")?;
+        }
+        let mut text = format!("{}: to {} instances", words(&count.range), count.allowed);
+        for (instances, how) in [(count.partial, "from a part of it"), (count.unknown, "unknown")] {
+            if instances > 0 {
+                text += &format!(", to {instances} {how}");
+            }
+        }
+        writeln!(out, "  {}", visible(&text))?;
+    }
+    Ok(())
+}
+
+fn answer(answer: PathAnswer) -> &'static str {
+    match answer {
+        PathAnswer::Allowed => "comes through",
+        PathAnswer::Partial => "a part comes through",
+        PathAnswer::Blocked => "blocked",
+        PathAnswer::Unknown => "unknown",
+    }
+}
+
+fn words(range: &Range) -> String {
+    range.name.as_ref().map_or_else(|| range.source.to_string(), |name| format!("{name} ({})", range.source))
 }
 
 fn causes(heading: &str, causes: &[Cause], out: &mut dyn Write) -> io::Result<()> {

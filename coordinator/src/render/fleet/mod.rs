@@ -132,7 +132,11 @@ mod tests {
     use eic_doctor_proto::{Attempt, Connectable, Counts, PathAnswer, Subject, Tool};
 
     use super::*;
-    use crate::fleet::FleetReport;
+    use crate::fleet::{FleetReport, Range, ReachCount, Reached};
+
+    fn office() -> Range {
+        Range { source: "192.0.2.0/24".parse().unwrap(), name: Some("office".into()) }
+    }
 
     fn report(instances: usize) -> FleetReport {
         let instance = InstanceReport {
@@ -140,6 +144,7 @@ mod tests {
             connectable: Connectable::No,
             root_causes: vec!["aws.instance.running".into()],
             network: PathAnswer::Blocked,
+            reach: vec![Reached { range: office(), answer: PathAnswer::Partial }],
             counts: Counts::default(),
             findings: Vec::new(),
         };
@@ -148,11 +153,16 @@ mod tests {
             tool: Tool { name: "eic-doctor".into(), version: "0".into() },
             attempt: Attempt::usual(),
             started: "2026-11-28T00:00:00Z".into(),
+            reach: vec![office()],
         };
         FleetReport {
             run,
             instances: vec![instance; instances],
-            summary: SummaryReport { instances, ..SummaryReport::default() },
+            summary: SummaryReport {
+                instances,
+                reach: vec![ReachCount { range: office(), allowed: 0, partial: instances, blocked: 0, unknown: 0 }],
+                ..SummaryReport::default()
+            },
         }
     }
 
@@ -196,5 +206,6 @@ mod tests {
         let text = written(Format::Human, &report(2));
         assert!(text.contains("FAIL"), "{text}");
         assert!(text.contains("aws.instance.running"), "{text}");
+        assert!(text.contains("office (192.0.2.0/24): to 0 instances, to 2 from a part of it"), "{text}");
     }
 }

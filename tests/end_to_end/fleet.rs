@@ -61,6 +61,32 @@ fn the_broken_instance_is_named_with_its_cause_and_calls_do_not_grow_with_the_in
 }
 
 #[test]
+fn each_range_of_a_file_is_told_for_each_instance_beside_the_findings() {
+    let (open, closed) = (machineless(), machineless());
+    closed.fault("sg-no-rule");
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    writeln!(file, "203.0.113.0/24 the office\n192.0.2.9\n2001:db8::/32 nobody's").unwrap();
+    let path = file.path().to_str().unwrap();
+    let found = fleet(&open, &[&open, &closed], &["--only", "aws.network", "--reach", path]);
+    assert_eq!(found.code, 1, "{}{}", found.stdout, found.stderr);
+    let report = found.report();
+    for range in report["summary"]["reach"].as_array().unwrap() {
+        // Each instance says what it says of the range alone, and the summary counts it.
+        let source = range["source"].as_str().unwrap();
+        let mut of_instances =
+            std::collections::BTreeMap::from(["allowed", "partial", "blocked", "unknown"].map(|word| (word, 0)));
+        for instance in report["instances"].as_array().unwrap() {
+            let reached = instance["reach"].as_array().unwrap().iter().find(|reached| reached["source"] == source);
+            *of_instances.get_mut(reached.unwrap()["answer"].as_str().unwrap()).unwrap() += 1;
+        }
+        of_instances.into_iter().for_each(|(word, count)| assert_eq!(range[word], json!(count), "{range}"));
+    }
+    let office = &report["summary"]["reach"][0];
+    assert_eq!((&office["name"], &office["allowed"], &office["blocked"]), (&json!("the office"), &json!(1), &json!(1)));
+    assert_eq!(fleet(&open, &[&open], &["--reach", "/dev/null"]).code, 2);
+}
+
+#[test]
 fn from_outside_nobody_says_yes_and_what_is_inside_stays_unknown() {
     let scenario = machineless();
     let found = fleet(&scenario, &[&scenario], &["--skip", "aws.ssm,aws.iam"]);

@@ -152,6 +152,7 @@ impl AttemptArgs {
             address: self.address,
             port: self.port,
             endpoint: None,
+            known_sources: Vec::new(),
         }
     }
 }

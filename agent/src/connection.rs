@@ -5,10 +5,11 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use eic_doctor_proto::{Attempt, Fact, Via, ranges};
+use eic_doctor_proto::{Attempt, Fact};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::facts::LocalAddress;
+use crate::source;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connection {
@@ -29,14 +30,12 @@ const NOBODY_6: IpAddr = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 
 impl Connection {
     /// `region` is asked for only by the console's client, which connects from that Region's published range.
     pub fn of(attempt: &Attempt, addresses: &Fact<Vec<LocalAddress>>, region: Option<&str>) -> Self {
-        let is_ipv4 = is_ipv4(attempt);
-        let ranges = region.filter(|_| attempt.via == Via::Browser).and_then(ranges::of);
-        let named = attempt.source.or_else(|| ranges?.into_iter().find(|range| range.addr().is_ipv4() == is_ipv4));
-        let anywhere = if is_ipv4 { IpNet::V4(Ipv4Net::default()) } else { IpNet::V6(Ipv6Net::default()) };
+        let named = source::nets(attempt, region);
+        let anywhere = if is_ipv4(attempt) { IpNet::V4(Ipv4Net::default()) } else { IpNet::V6(Ipv6Net::default()) };
         Self {
             os_user: attempt.os_user.to_string(),
-            from: vec![named.unwrap_or(anywhere)],
             is_from_anywhere: named.is_none(),
+            from: named.unwrap_or_else(|| vec![anywhere]),
             to: addresses.known().map_or_else(Vec::new, |addresses| comes_in_on(attempt, addresses)),
             port: attempt.port,
         }
@@ -122,6 +121,8 @@ fn is_global(address: IpAddr) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use eic_doctor_proto::Via;
+
     use super::*;
 
     fn own(address: &str, interface: &str, default_route: Fact<u32>) -> LocalAddress {

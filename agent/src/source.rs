@@ -12,17 +12,23 @@ const EACH: u32 = 256;
 
 /// Where the connection comes from; `None` where nobody said.
 pub fn of(facts: &OsFacts, attempt: &Attempt) -> Option<Vec<IpNet>> {
+    let region = [&facts.imds.as_root.region, &facts.imds.as_keys_user.region];
+    let region = region.into_iter().find_map(|answer| answer.known().filter(|answer| answer.status == 200));
+    nets(attempt, region.map(|region| region.body.raw()))
+}
+
+/// As [`of`], in the Region of this name: what was found out at AWS, what was given, or the range that was published of the Region.
+pub fn nets(attempt: &Attempt, region: Option<&str>) -> Option<Vec<IpNet>> {
+    if !attempt.known_sources.is_empty() {
+        return Some(attempt.known_sources.clone());
+    }
     if let Some(source) = attempt.source {
         return Some(vec![source]);
     }
-    if attempt.via != Via::Browser {
-        return None;
-    }
-    let region = [&facts.imds.as_root.region, &facts.imds.as_keys_user.region];
-    let region = region.into_iter().find_map(|answer| answer.known().filter(|answer| answer.status == 200))?;
+    let ranges = ranges::of(region.filter(|_| attempt.via == Via::Browser)?)?;
     let is_ipv4 = attempt.address.is_none_or(|address| address.is_ipv4());
-    ranges::of(region.body.raw())
-        .map(|ranges| ranges.into_iter().filter(|range| range.addr().is_ipv4() == is_ipv4).collect())
+    let nets: Vec<IpNet> = ranges.into_iter().filter(|range| range.addr().is_ipv4() == is_ipv4).collect();
+    Some(nets).filter(|nets| !nets.is_empty())
 }
 
 /// One address of each part of `from` that no border divides.
@@ -106,7 +112,7 @@ fn following(address: IpAddr) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{nets as nets_of, *};
 
     fn nets(texts: &[&str]) -> Vec<IpNet> {
         texts.iter().map(|text| text.parse().unwrap()).collect()
@@ -114,6 +120,24 @@ mod tests {
 
     fn shown(addresses: Vec<IpAddr>) -> Vec<String> {
         addresses.iter().map(IpAddr::to_string).collect()
+    }
+
+    #[test]
+    fn what_was_found_out_comes_before_what_was_given_and_that_before_what_was_published() {
+        let browser = Attempt { via: Via::Browser, ..Attempt::usual() };
+        assert_eq!(nets_of(&browser, None), None);
+        assert_eq!(nets_of(&browser, Some("eu-west-1")), Some(nets(&["18.202.216.48/29"])));
+        assert_eq!(nets_of(&Attempt { via: Via::Public, ..browser.clone() }, Some("eu-west-1")), None);
+        let known_sources = nets(&["192.0.2.0/29", "192.0.2.8/29"]);
+        assert_eq!(
+            nets_of(&Attempt { known_sources: known_sources.clone(), ..browser }, None),
+            Some(known_sources.clone())
+        );
+        // An endpoint's own address is what the instance sees, whoever comes through it.
+        let client =
+            Attempt { via: Via::Endpoint, source: Some("203.0.113.7/32".parse().unwrap()), ..Attempt::usual() };
+        assert_eq!(nets_of(&client, None), Some(nets(&["203.0.113.7/32"])));
+        assert_eq!(nets_of(&Attempt { known_sources: known_sources.clone(), ..client }, None), Some(known_sources));
     }
 
     #[test]

@@ -26,6 +26,11 @@ pub struct Attempt {
     /// The EC2 Instance Connect Endpoint that the connection is to go through; `None`: the one that the AWS CLI would choose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
+    /// Where the connection comes from as it was found out at AWS: the Region's range as it is today, or an endpoint's addresses.
+    /// Empty where nothing was; then only what is said above tells.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
+    pub known_sources: Vec<IpNet>,
 }
 
 impl Attempt {
@@ -39,6 +44,7 @@ impl Attempt {
             address: None,
             port: 22,
             endpoint: None,
+            known_sources: Vec::new(),
         }
     }
 }

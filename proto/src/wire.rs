@@ -132,6 +132,7 @@ impl From<&Attempt> for v1::Attempt {
             address: attempt.address.map(|address| address.to_string()),
             port: u32::from(attempt.port),
             endpoint: attempt.endpoint.clone(),
+            known_sources: attempt.known_sources.iter().map(ToString::to_string).collect(),
         }
     }
 }
@@ -145,6 +146,8 @@ impl TryFrom<v1::Attempt> for Attempt {
             wire.source.as_deref().map(|text| text.parse().map_err(|_| not_one("source", text))).transpose()?;
         let address: Option<IpAddr> =
             wire.address.as_deref().map(|text| text.parse().map_err(|_| not_one("address", text))).transpose()?;
+        let known_sources =
+            wire.known_sources.iter().map(|text| text.parse().map_err(|_| not_one("known source", text)));
         let port = u16::try_from(wire.port).ok().filter(|port| *port > 0);
         Ok(Self {
             os_user: wire.os_user.parse()?,
@@ -154,6 +157,7 @@ impl TryFrom<v1::Attempt> for Attempt {
             address,
             port: port.ok_or_else(|| not_one("port", &wire.port.to_string()))?,
             endpoint: wire.endpoint,
+            known_sources: known_sources.collect::<Result<_, _>>()?,
         })
     }
 }
@@ -251,6 +255,7 @@ mod tests {
         let attempt = Attempt {
             source: Some("2001:db8::/32".parse().unwrap()),
             endpoint: Some("eice-0123456789abcdef0".to_owned()),
+            known_sources: vec!["10.0.0.7/32".parse().unwrap()],
             ..Attempt::usual()
         };
         let wire = v1::Attempt::from(&attempt);
@@ -258,6 +263,8 @@ mod tests {
         for port in [0, 65_536] {
             assert!(Attempt::try_from(v1::Attempt { port, ..wire.clone() }).is_err());
         }
+        let known_sources = vec!["10.0.0.0/33".to_owned()];
+        assert!(Attempt::try_from(v1::Attempt { known_sources, ..wire.clone() }).is_err());
         assert!(Attempt::try_from(v1::Attempt { os_user: "a;b".into(), ..wire }).is_err());
     }
 }

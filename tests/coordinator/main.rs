@@ -8,5 +8,6 @@ mod model;
 mod path;
 mod reach;
 mod recorded;
+mod sources;
 mod support;
 mod worlds;

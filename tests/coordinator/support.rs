@@ -68,7 +68,7 @@ impl World {
 }
 
 pub fn results(facts: &Facts, attempt: &Attempt) -> Vec<CheckResult> {
-    judge(checks::entries(facts, attempt), &Selection::default())
+    judge(checks::entries(facts, &path::with_known_sources(&facts.aws, attempt)), &Selection::default())
 }
 
 pub fn report(facts: &Facts, attempt: &Attempt) -> Report {

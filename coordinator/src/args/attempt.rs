@@ -159,6 +159,7 @@ impl AttemptArgs {
             address: self.address,
             port: self.port,
             endpoint: self.endpoint.clone(),
+            known_sources: Vec::new(),
         })
     }
 }

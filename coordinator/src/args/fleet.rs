@@ -113,6 +113,7 @@ impl FleetArgs {
             address: None,
             port: self.port,
             endpoint: None,
+            known_sources: Vec::new(),
         })
     }
 

@@ -8,7 +8,7 @@ use crate::{checks, path};
 /// The report on `facts` for `attempt`, whose `auto` is resolved here.
 pub(super) fn report_on(facts: &Facts, attempt: &Attempt, selection: &Selection, started: String) -> Report {
     let attempt = path::resolve(attempt, &facts.aws.instance);
-    let results = judge(checks::entries(facts, &attempt), selection);
+    let results = judge(checks::entries(facts, &path::with_known_sources(&facts.aws, &attempt)), selection);
     let tool = Tool { name: "eic-doctor".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() };
     let network = path::evaluate(&facts.aws, &attempt);
     let report = Report::of(tool, Scope::Whole, subject(facts), attempt, started, results);

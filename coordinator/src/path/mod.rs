@@ -165,6 +165,13 @@ pub fn way<'a>(facts: &'a AwsFacts, attempt: &Attempt) -> Result<Way<'a>, Why> {
     })
 }
 
+/// The attempt with the sources that the instance sees, for what is judged inside it: the Region's range as it is today and not as it
+/// was published when the agent was built, or the endpoint's own addresses.
+pub fn with_known_sources(facts: &AwsFacts, attempt: &Attempt) -> Attempt {
+    let source = way(facts, attempt).ok().and_then(|way| way.source.ok());
+    Attempt { known_sources: source.map(|source| source.nets).unwrap_or_default(), ..attempt.clone() }
+}
+
 impl Decided {
     pub fn new(id: impl Into<String>, decision: HopDecision, rule: impl Into<String>) -> Self {
         Self { id: id.into(), decision, rule: rule.into(), missing_action: None }

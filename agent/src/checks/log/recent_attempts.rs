@@ -1,6 +1,6 @@
 use std::net::IpAddr;
 
-use eic_doctor_proto::{Attempt, Finding, Remedy, Verdict, Via, check, ranges};
+use eic_doctor_proto::{Attempt, Finding, Remedy, Verdict, check};
 
 use super::login::{self, Cause, Login, Outcome};
 use crate::facts::{OsFacts, RecentLog};
@@ -143,14 +143,8 @@ fn is_by_pushed_key(facts: &OsFacts, recent: &RecentLog, login: &Login<'_>) -> b
 
 fn is_own(facts: &OsFacts, attempt: &Attempt, address: Option<IpAddr>) -> Option<bool> {
     let address = address?;
-    if let Some(source) = attempt.source {
-        return Some(source.contains(&address));
-    }
-    if attempt.via != Via::Browser {
-        return None;
-    }
-    let region = facts.imds.as_root.region.known()?;
-    Some(ranges::of(region.body.raw())?.iter().any(|range| range.contains(&address)))
+    let nets = crate::source::of(facts, attempt)?;
+    Some(nets.iter().any(|net| net.contains(&address)))
 }
 
 fn refused(recent: &RecentLog, user: &str, login: &Login<'_>, cause: Cause<'_>) -> Verdict {

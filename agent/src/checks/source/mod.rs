@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use eic_doctor_proto::{Attempt, Via, ranges};
+use eic_doctor_proto::{Attempt, Via};
 use ipnet::IpNet;
 
 use crate::facts::{OsFacts, Value};
@@ -31,7 +31,7 @@ pub struct Source {
 
 /// Every way means IPv4 unless an address or a source of the other family is named.
 pub fn is_ipv4(attempt: &Attempt) -> bool {
-    match (attempt.source, attempt.address) {
+    match (attempt.known_sources.first().or(attempt.source.as_ref()), attempt.address) {
         (Some(source), _) => source.addr().is_ipv4(),
         (None, Some(address)) => address.is_ipv4(),
         (None, None) => true,
@@ -40,15 +40,14 @@ pub fn is_ipv4(attempt: &Attempt) -> bool {
 
 pub fn of(facts: &OsFacts, attempt: &Attempt) -> Source {
     let is_ipv4 = is_ipv4(attempt);
-    if let Some(source) = attempt.source {
-        return known(vec![source.trunc()], is_ipv4, shown(&source));
-    }
-    if attempt.via == Via::Browser {
-        let region = facts.imds.as_root.region.known().or(facts.imds.as_keys_user.region.known());
-        let range = region.and_then(|region| ranges::of(region.body.raw()));
-        if let Some(net) = range.into_iter().flatten().find(|net| net.addr().is_ipv4() == is_ipv4) {
-            return known(vec![net], is_ipv4, format!("EC2 Instance Connect's range {net}"));
-        }
+    if let Some(nets) = crate::source::of(facts, attempt) {
+        let all: Vec<String> = nets.iter().map(shown).collect();
+        let words = match (attempt.via, nets.len()) {
+            (Via::Browser, 1) => format!("EC2 Instance Connect's range {}", all.concat()),
+            (Via::Browser, _) => format!("EC2 Instance Connect's ranges {}", all.join(", ")),
+            _ => all.join(", "),
+        };
+        return known(nets.iter().map(IpNet::trunc).collect(), is_ipv4, words);
     }
     // Whatever can be the source of a connection from another host.
     let nets: &[&str] = if is_ipv4 {

@@ -61,7 +61,8 @@ def main() -> None:
         print(f"processes started         {started(machine, REPORT, folder):>9}          script {started(machine, PROBE, folder)}")
         print(f"\n{'':26}{'agent check':>24}{'agent ssm':>24}{'script':>24}{'script : agent ssm':>26}")
         print(f"{'':26}" + f"{'cpu ms':>12}{'wall ms':>12}" * 3 + f"{'cpu':>14}{'wall':>12}")
-        row(machine, "healthy IMDS", runs)
+        healthy = row(machine, "healthy IMDS", runs)
+        share(machine, healthy, runs, folder)
         for delay in (50, 300, 900):
             machine.update_imds(delay_ms=delay)
             row(machine, f"IMDS answers in {delay} ms", 3)
@@ -77,11 +78,26 @@ def main() -> None:
         print("Goals: at most 20 ms of processor and 100 ms of wall with a healthy IMDS, and 10 s with a dead one.")
 
 
-def row(machine: Machine, name: str, runs: int) -> None:
+def row(machine: Machine, name: str, runs: int) -> Cost:
+    """Prints a line of the table; what `check` costs."""
     costs = [Cost(**in_machine(machine, lambda argv=argv: asdict(cost(argv, runs)))) for argv in (CHECK, REPORT, PROBE)]
     _, report, probe = costs
     figures = "".join(f"{one.cpu_ms:12.1f}{one.wall_ms:12.1f}" for one in costs)
     print(f"{name:26}{figures}{probe.cpu_ms / report.cpu_ms:14.1f}{probe.wall_ms / report.wall_ms:12.1f}", flush=True)
+    return costs[0]
+
+
+def share(machine: Machine, check: Cost, runs: int, folder: str) -> None:
+    """What of it is not the agent's: the one program that it runs, with the same arguments and alone."""
+    sshd = Cost(**in_machine(machine, lambda argv=sshd_arguments(machine, folder): asdict(cost(argv, runs))))
+    print(f"{'  of it sshd -T, alone':26}{sshd.cpu_ms:12.1f}{sshd.wall_ms:12.1f}")
+    print(f"{'  of it the agent':26}{check.cpu_ms - sshd.cpu_ms:12.1f}", flush=True)
+
+
+def sshd_arguments(machine: Machine, folder: str) -> list[str]:
+    calls = traced(machine, CHECK, folder, "execve")
+    started_it = (re.search(r'execve\("/usr/sbin/sshd", (\[.*\]), 0x\w+ .*= 0$', line) for line in calls)
+    return next(json.loads(found[1]) for found in started_it if found)
 
 
 def probe_script() -> str:
@@ -168,13 +184,17 @@ def is_it(pid: str, program: str) -> bool:
 
 def started(machine: Machine, argv: list[str], folder: str) -> int:
     """Processes, not threads; the program itself is one."""
-    log = Path(folder) / "started"
-    enter = ["nsenter", "-t", str(machine.init_pid), "-m", "-u", "-i", "-n", "-p", "-C", "--"]
-    strace = ["strace", "-f", "-qq", "-e", "trace=clone,clone3,fork,vfork", "-e", "signal=none", "-o", str(log)]
-    subprocess.run([*strace, *enter, *argv], env=ENVIRONMENT, stdin=subprocess.DEVNULL, capture_output=True, check=True)
-    calls = [line for line in log.read_text().splitlines() if "CLONE_THREAD" not in line and re.search(r"= \d+$", line)]
+    lines = traced(machine, argv, folder, "clone,clone3,fork,vfork")
     # nsenter's own fork is the program.
-    return len(calls)
+    return len([line for line in lines if "CLONE_THREAD" not in line and re.search(r"= \d+$", line)])
+
+
+def traced(machine: Machine, argv: list[str], folder: str, calls: str) -> list[str]:
+    log = Path(folder) / "traced"
+    enter = ["nsenter", "-t", str(machine.init_pid), "-m", "-u", "-i", "-n", "-p", "-C", "--"]
+    strace = ["strace", "-f", "-qq", "-s", "4096", "-e", f"trace={calls}", "-e", "signal=none", "-o", str(log)]
+    subprocess.run([*strace, *enter, *argv], env=ENVIRONMENT, stdin=subprocess.DEVNULL, capture_output=True, check=True)
+    return log.read_text().splitlines()
 
 
 if __name__ == "__main__":

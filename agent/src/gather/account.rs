@@ -346,11 +346,12 @@ fn gather_shell(host: &dyn Host, account: &Account) -> Fact<FileState> {
 
 /// The first text of the program that is such a path is the one that the kernel takes, for linkers put it right behind the headers.
 fn gather_shell_loader(host: &dyn Host, account: &Account) -> Fact<FileState> {
-    let is_loader = |text: &&String| text.rsplit('/').next().is_some_and(|name| name.starts_with("ld"));
-    match host.texts(&shell_path(account), "/lib") {
-        Fact::Known(texts) => {
-            texts.iter().find(is_loader).map_or(Fact::Absent, |loader| Fact::Known(host.file_state(loader)))
-        }
+    let is_loader = |text: &str| text.rsplit('/').next().is_some_and(|name| name.starts_with("ld"));
+    match host.texts(&shell_path(account), "/lib", &is_loader) {
+        Fact::Known(texts) => texts
+            .iter()
+            .find(|text| is_loader(text))
+            .map_or(Fact::Absent, |loader| Fact::Known(host.file_state(loader))),
         Fact::Absent => Fact::Absent,
         Fact::Unreadable(why) => Fact::Unreadable(why),
         Fact::NotGathered => Fact::NotGathered,

@@ -73,8 +73,8 @@ pub trait Host: Sync {
     /// be asked.
     fn units(&self, units: &[&str], properties: &[Property]) -> Fact<Vec<ShownUnit>>;
 
-    /// The NUL-terminated texts in a program that begin so.
-    fn texts(&self, program: &str, beginning: &str) -> Fact<Vec<String>>;
+    /// The NUL-terminated texts in a program that begin so, in their order, up to the first that is enough.
+    fn texts(&self, program: &str, beginning: &str, is_enough: &dyn Fn(&str) -> bool) -> Fact<Vec<String>>;
 
     /// Runs a program to its end; absent when there is no such program.
     fn run(&self, run: &Run) -> Fact<Ran>;
@@ -102,6 +102,8 @@ pub enum NetlinkTable {
     Routes,
     /// The chains of nf_tables.
     PacketFilterChains,
+    /// The TCP sockets in state LISTEN, of both families.
+    TcpInListen,
 }
 
 /// A property of a unit.

@@ -132,7 +132,9 @@ fn tool(name: &str) -> Tool {
     let mut tool = Tool { name: name.into(), program: Fact::Absent, ..Tool::default() };
     for folder in PATH {
         let path = format!("{folder}/{name}");
-        match fs::metadata(&path) {
+        let found = fs::symlink_metadata(&path);
+        let is_link = found.as_ref().is_ok_and(fs::Metadata::is_symlink);
+        match if is_link { fs::metadata(&path) } else { found } {
             Ok(found) if found.is_file() => {}
             _ => continue,
         }
@@ -141,6 +143,7 @@ fn tool(name: &str) -> Tool {
             continue;
         }
         if tool.folders.is_empty()
+            && is_link
             && let Ok(target) = fs::canonicalize(&path)
             && let Some(program) = target.file_name().and_then(|program| program.to_str())
             && program != name

@@ -5,13 +5,20 @@ use eic_doctor_proto::{Fact, Untrusted};
 use crate::facts::{Listener, SocketUnit};
 use crate::parse::{self, ListenSocket};
 
-use super::host::Host;
+use super::host::{Host, NetlinkTable};
 use super::process::{Processes, gather_socket_inodes};
 
 /// Both families; a kernel without IPv6 has no second file.
 ///
 /// IPv6 is looked at first: an sshd that starts or reloads just now binds its IPv4 address first, so that none is missed.
 pub(super) fn gather_sockets(host: &dyn Host) -> Fact<Vec<ListenSocket>> {
+    // The kernel fills each file by a walk through its table of all connections, which is large where the memory is; asked like this it
+    // does without.
+    if has_tcp_diag(host)
+        && let Fact::Known(bytes) = host.netlink(NetlinkTable::TcpInListen)
+    {
+        return Fact::Known(parse::parse_netlink_sockets(&bytes).value);
+    }
     let parse = |bytes: Vec<u8>| parse::parse_net_tcp(&bytes).value;
     let ipv6 = host.listening("/proc/net/tcp6").map(parse);
     let mut sockets = match host.listening("/proc/net/tcp").map(parse) {
@@ -25,6 +32,16 @@ pub(super) fn gather_sockets(host: &dyn Host) -> Fact<Vec<ListenSocket>> {
         other => return other,
     }
     Fact::Known(sockets)
+}
+
+/// To ask for the table of a module that is not there would load it.
+fn has_tcp_diag(host: &dyn Host) -> bool {
+    match host.read("/proc/modules") {
+        Fact::Known(modules) => String::from_utf8_lossy(&modules).lines().any(|line| line.starts_with("tcp_diag ")),
+        // No list of modules: everything is built in.
+        Fact::Absent => true,
+        Fact::Unreadable(_) | Fact::NotGathered => false,
+    }
 }
 
 /// sshd's sockets; systemd's, where they are those of the socket unit (or, when no unit could be read, those on the attempt's port);

@@ -35,6 +35,8 @@ mod keys_user;
 #[cfg(feature = "host")]
 mod netlink;
 #[cfg(feature = "host")]
+mod program;
+#[cfg(feature = "host")]
 mod real;
 #[cfg(feature = "host")]
 mod run;

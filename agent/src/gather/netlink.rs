@@ -18,9 +18,10 @@ const LIMIT: usize = 1024 * 1024;
 /// The table changed while it was read.
 const ATTEMPTS: usize = 3;
 
-// linux/socket.h, linux/netlink.h, linux/rtnetlink.h, linux/netfilter/nfnetlink.h and nf_tables.h.
+// linux/socket.h, linux/netlink.h, linux/rtnetlink.h, linux/sock_diag.h, linux/netfilter/nfnetlink.h and nf_tables.h.
 const AF_NETLINK: i32 = 16;
 const NETLINK_ROUTE: i32 = 0;
+const NETLINK_SOCK_DIAG: i32 = 4;
 const NETLINK_NETFILTER: i32 = 12;
 const AF_UNSPEC: u8 = 0;
 const AF_INET: u8 = 2;
@@ -34,17 +35,20 @@ const RTM_GETLINK: u16 = 18;
 const RTM_GETADDR: u16 = 22;
 const RTM_GETROUTE: u16 = 26;
 const RTM_GETRULE: u16 = 34;
+const SOCK_DIAG_BY_FAMILY: u16 = 20;
 const NFT_MSG_GETCHAIN: u16 = 10 << 8 | 4;
 const HEADER: usize = 16;
 
 pub(super) fn table(table: NetlinkTable) -> Fact<Vec<u8>> {
     // The family, then what else the request's own header has.
-    let (protocol, kind, families, header): (_, _, &[u8], usize) = match table {
-        NetlinkTable::Interfaces => (NETLINK_ROUTE, RTM_GETLINK, &[AF_UNSPEC], 16),
-        NetlinkTable::Addresses => (NETLINK_ROUTE, RTM_GETADDR, &[AF_INET, AF_INET6], 8),
-        NetlinkTable::Rules => (NETLINK_ROUTE, RTM_GETRULE, &[AF_INET, AF_INET6], 12),
-        NetlinkTable::Routes => (NETLINK_ROUTE, RTM_GETROUTE, &[AF_INET, AF_INET6], 12),
-        NetlinkTable::PacketFilterChains => (NETLINK_NETFILTER, NFT_MSG_GETCHAIN, &[AF_UNSPEC], 4),
+    let (protocol, kind, families, header): (_, _, &[u8], &[u8]) = match table {
+        NetlinkTable::Interfaces => (NETLINK_ROUTE, RTM_GETLINK, &[AF_UNSPEC], &[0; 15]),
+        NetlinkTable::Addresses => (NETLINK_ROUTE, RTM_GETADDR, &[AF_INET, AF_INET6], &[0; 7]),
+        NetlinkTable::Rules => (NETLINK_ROUTE, RTM_GETRULE, &[AF_INET, AF_INET6], &[0; 11]),
+        NetlinkTable::Routes => (NETLINK_ROUTE, RTM_GETROUTE, &[AF_INET, AF_INET6], &[0; 11]),
+        NetlinkTable::PacketFilterChains => (NETLINK_NETFILTER, NFT_MSG_GETCHAIN, &[AF_UNSPEC], &[0; 3]),
+        // An sshd that starts or reloads just now binds its IPv4 address first: asked in this order none is missed.
+        NetlinkTable::TcpInListen => (NETLINK_SOCK_DIAG, SOCK_DIAG_BY_FAMILY, &[AF_INET6, AF_INET], &tcp_in_listen()),
     };
     let mut messages = Vec::new();
     for family in families {
@@ -63,23 +67,35 @@ pub(super) fn table(table: NetlinkTable) -> Fact<Vec<u8>> {
     Fact::Known(messages)
 }
 
+/// What `inet_diag_req_v2` of linux/inet_diag.h has after the family: the protocol, the states, and a socket that is not one of them.
+fn tcp_in_listen() -> [u8; 55] {
+    const IPPROTO_TCP: u8 = 6;
+    const TCP_LISTEN: u32 = 10;
+    let mut request = [0; 55];
+    request[0] = IPPROTO_TCP;
+    for (place, byte) in request.iter_mut().skip(3).zip((1_u32 << TCP_LISTEN).to_ne_bytes()) {
+        *place = byte;
+    }
+    request
+}
+
 /// EPROTONOSUPPORT, EAFNOSUPPORT, EOPNOTSUPP: a kernel that was built without it.
 fn is_missing(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(93 | 95 | 97))
 }
 
 /// Every message of one dump, or `None` when the table changed in between.
-fn dump(protocol: i32, kind: u16, family: u8, header: usize) -> io::Result<Option<Vec<u8>>> {
+fn dump(protocol: i32, kind: u16, family: u8, header: &[u8]) -> io::Result<Option<Vec<u8>>> {
     let mut socket = Socket::new(Domain::from(AF_NETLINK), Type::RAW, Some(Protocol::from(protocol)))?;
     socket.set_read_timeout(Some(TIMEOUT))?;
-    let length = HEADER + header;
+    let length = HEADER + 1 + header.len();
     let mut request = Vec::with_capacity(length);
     request.extend((length as u32).to_ne_bytes());
     request.extend(kind.to_ne_bytes());
     request.extend((NLM_F_REQUEST | NLM_F_DUMP).to_ne_bytes());
     request.extend([0; 8]);
     request.push(family);
-    request.resize(length, 0);
+    request.extend(header);
     socket.send(&request)?;
     let mut all = Vec::new();
     let mut buffer = vec![0; MESSAGE];
@@ -140,5 +156,16 @@ mod tests {
         assert!(table(NetlinkTable::Addresses).known().is_some_and(|bytes| !bytes.is_empty()));
         assert!(table(NetlinkTable::Rules).known().is_some_and(|bytes| !bytes.is_empty()));
         assert!(table(NetlinkTable::Routes).known().is_some());
+    }
+
+    #[test]
+    fn a_listening_socket_of_this_very_process_is_among_the_kernels() {
+        let listeners = ["127.0.0.1:0", "[::1]:0"].map(std::net::TcpListener::bind);
+        // A container may have no IPv6 address, and a kernel no such table.
+        let Fact::Known(bytes) = table(NetlinkTable::TcpInListen) else { return };
+        let seen = crate::parse::parse_netlink_sockets(&bytes).value;
+        for address in listeners.iter().flatten().map(|listener| listener.local_addr().unwrap()) {
+            assert!(seen.iter().any(|socket| socket.address == address.ip() && socket.port == address.port()));
+        }
     }
 }

@@ -18,7 +18,7 @@ use crate::facts::{FileState, FileType, ImdsAnswer, ImdsView, Space};
 use crate::parse::{self, JournalEntry, JournalQuery, ShownUnit};
 
 use super::host::{Host, KeysUserQuestion, KeysUserView, NetlinkTable, Property, Ran, Run, Tail};
-use super::{as_user, dbus, imds, journal, netlink, run};
+use super::{as_user, dbus, imds, journal, netlink, program, run};
 
 const FILE_LIMIT: u64 = 1024 * 1024;
 const BEGINNING: u64 = 256;
@@ -29,12 +29,8 @@ const PARAGRAPH_FILE_LIMIT: u64 = 64 * 1024 * 1024;
 const NAMES_LIMIT: usize = 100_000;
 /// systemd answers in milliseconds unless it is stuck.
 const SYSTEMD_TIMEOUT: Duration = Duration::from_secs(2);
-/// sshd has 0.8 to 1.3 MB.
-const PROGRAM_LIMIT: u64 = 16 * 1024 * 1024;
-const TEXT_LIMIT: usize = 256;
 /// A large file is read in parts of so many bytes.
 const PART: usize = 64 * 1024;
-const TEXTS: usize = 32;
 /// What the kernel hands out of a generated file at once, at the least.
 const PAGE: usize = 4096;
 /// No line of `/proc/net/tcp` or `tcp6` is longer.
@@ -187,7 +183,7 @@ impl Host for RealHost {
     }
 
     fn contains(&self, path: &str, bytes: &str) -> Fact<bool> {
-        fact(contains(path, bytes.as_bytes()))
+        fact(program::contains(path, bytes.as_bytes()))
     }
 
     fn netlink(&self, table: NetlinkTable) -> Fact<Vec<u8>> {
@@ -225,8 +221,8 @@ impl Host for RealHost {
         }
     }
 
-    fn texts(&self, program: &str, beginning: &str) -> Fact<Vec<String>> {
-        fact(texts(program, beginning))
+    fn texts(&self, program: &str, beginning: &str, is_enough: &dyn Fn(&str) -> bool) -> Fact<Vec<String>> {
+        fact(program::texts(program, beginning, is_enough))
     }
 
     fn run(&self, wanted: &Run) -> Fact<Ran> {
@@ -294,38 +290,6 @@ pub(super) fn read_beginning(path: &str) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Whole texts only: what stands before them must be a NUL too. Of one that lies across the border of two parts enough is kept.
-fn texts(program: &str, beginning: &str) -> io::Result<Vec<String>> {
-    let mut program = open(program)?.take(PROGRAM_LIMIT);
-    let finder = memmem::Finder::new(beginning.as_bytes());
-    let mut found = Vec::new();
-    // As if a NUL stood before the first byte.
-    let mut part = vec![0];
-    loop {
-        let read = program.by_ref().take(PART as u64).read_to_end(&mut part)?;
-        let is_last = read == 0;
-        let mut looked_at = 0;
-        for start in finder.find_iter(&part) {
-            let text = part.get(start..).unwrap_or_default();
-            if text.len() < TEXT_LIMIT && !is_last {
-                break;
-            }
-            looked_at = start + 1;
-            let end = text.iter().take(TEXT_LIMIT).position(|byte| *byte == 0);
-            if start > 0
-                && part.get(start - 1) == Some(&0)
-                && let Some(text) = end.and_then(|end| text.get(..end))
-            {
-                found.push(String::from_utf8_lossy(text).into_owned());
-            }
-        }
-        if is_last || found.len() >= TEXTS {
-            return Ok(found);
-        }
-        part.drain(..looked_at.max(part.len().saturating_sub(TEXT_LIMIT + 1)));
-    }
-}
-
 fn paragraph(path: &str, first_line: &str) -> io::Result<Option<Vec<u8>>> {
     let mut file = open(path)?.take(PARAGRAPH_FILE_LIMIT);
     let wanted = format!("\n{first_line}\n");
@@ -369,23 +333,6 @@ fn listening(path: &str) -> io::Result<Vec<u8>> {
         looked_at = whole_lines;
     }
     Err(io::Error::other(format!("more than {FILE_LIMIT} bytes of sockets in state LISTEN")))
-}
-
-/// Block by block, each with the end of the one before it.
-fn contains(path: &str, bytes: &[u8]) -> io::Result<bool> {
-    let mut file = open(path)?.take(PROGRAM_LIMIT);
-    let finder = memmem::Finder::new(bytes);
-    let mut block = Vec::new();
-    loop {
-        let kept = block.len().min(bytes.len());
-        block.drain(..block.len() - kept);
-        if file.by_ref().take(PART as u64).read_to_end(&mut block)? == 0 {
-            return Ok(false);
-        }
-        if finder.find(&block).is_some() {
-            return Ok(true);
-        }
-    }
 }
 
 fn tail(path: &str, limit: usize) -> io::Result<Tail> {
@@ -439,20 +386,6 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         file.as_file().set_len(FILE_LIMIT + 1).unwrap();
         assert_eq!(host().read(file.path().to_str().unwrap()), Fact::unreadable("larger than 1048576 bytes"));
-    }
-
-    #[test]
-    fn whole_texts_of_a_program_are_found_wherever_the_border_between_two_parts_lies() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let path = file.path().to_str().unwrap();
-        for before in (PART - TEXT_LIMIT - 40..PART + 20).step_by(3) {
-            let text = [&vec![b'.'; before][..], b"\0OpenSSH_9.2p1\0xOpenSSH_1\0OpenSSH_2*\0", &[b'.'; 900]].concat();
-            fs::write(path, text).unwrap();
-            let expected = Fact::Known(vec!["OpenSSH_9.2p1".to_owned(), "OpenSSH_2*".to_owned()]);
-            assert_eq!(host().texts(path, "OpenSSH_"), expected, "{before}");
-        }
-        assert_eq!(host().texts(path, "missing"), Fact::Known(Vec::new()));
-        assert_eq!(host().texts("/dev/zero", "x"), Fact::unreadable("not a regular file"));
     }
 
     #[test]
@@ -513,18 +446,6 @@ mod tests {
         assert_eq!((state.state, state.target), (Fact::Absent, Fact::Known("loop".into())));
         // A file where a folder should be.
         assert_eq!(host().file_state(&at("program/below")).state, Fact::Absent);
-    }
-
-    #[test]
-    fn bytes_are_found_also_where_two_blocks_meet() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let path = file.path().to_str().unwrap();
-        for before in [0, PART as u64 - 3, 2 * PART as u64 - 1] {
-            fs::write(path, [vec![b'l'; before as usize], b"libwrap.so.0".to_vec()].concat()).unwrap();
-            assert_eq!(host().contains(path, "libwrap.so"), Fact::Known(true), "{before}");
-        }
-        assert_eq!(host().contains(path, "libpam.so"), Fact::Known(false));
-        assert_eq!(host().contains("/nowhere", "x"), Fact::Absent);
     }
 
     #[test]

@@ -241,7 +241,7 @@ impl Host for Recorded {
         Fact::NotGathered
     }
 
-    fn texts(&self, program: &str, beginning: &str) -> Fact<Vec<String>> {
+    fn texts(&self, program: &str, beginning: &str, _: &dyn Fn(&str) -> bool) -> Fact<Vec<String>> {
         self.lines("texts", &format!("{program} {beginning}"))
     }
 

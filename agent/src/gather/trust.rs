@@ -47,7 +47,7 @@ pub(super) fn gather_trust(host: &dyn Host, effective: &Fact<EffectiveConfig>) -
 
 fn gather_openssl(host: &dyn Host) -> Fact<u32> {
     const LIBRARY: &str = "libcrypto.so.";
-    match host.texts(OPENSSL, LIBRARY) {
+    match host.texts(OPENSSL, LIBRARY, &|_| false) {
         Fact::Known(names) => {
             // `libcrypto.so.3`; `libcrypto.so.1.1`; on Amazon Linux 2 and CentOS 7, `libcrypto.so.10`, which is OpenSSL 1.0.2.
             let numbers = names.iter().filter_map(|name| name.strip_prefix(LIBRARY)?.split('.').next()?.parse().ok());

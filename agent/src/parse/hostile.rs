@@ -140,6 +140,7 @@ fn no_parser_panics_on_any_bytes() {
         let _ = dbus_message_length(&bytes);
         let _ = parse_socket_inode(&shown);
         let _ = parse_interpreter(&bytes);
+        let _ = parse_elf_constants(&[b"\x7fELF\x02\x01", bytes.as_slice()].concat());
         let _ = parse_reads_openssl_3(&bytes);
         let _ = is_past_listening(&bytes);
         let _ = parse_sections(&bytes);
@@ -173,6 +174,7 @@ fn no_parser_panics_on_any_bytes() {
             parse_netlink_interfaces(&bytes).not_understood,
             parse_netlink_routes(&bytes, &names).not_understood,
             parse_netlink_rules(&bytes).not_understood,
+            parse_netlink_sockets(&bytes).not_understood,
             parse_nft(&bytes, false).not_understood,
             parse_nft(&[b"{\"nftables\": [", bytes.as_slice(), b"]}"].concat(), true).not_understood,
             parse_loadavg(&bytes).not_understood,

@@ -239,7 +239,7 @@ pub(super) fn is_of_link(destination: &IpNet) -> bool {
 }
 
 /// Every message of one kind: its fixed part and its attributes to a value, to nothing (`Some(None)`), or not understood.
-fn each<T, C: Default + Extend<T>>(
+pub(super) fn each<T, C: Default + Extend<T>>(
     bytes: &[u8],
     kind: u16,
     fixed: usize,
@@ -267,7 +267,7 @@ fn each<T, C: Default + Extend<T>>(
 }
 
 /// `struct nlattr` or `rtattr`, one after the other.
-struct Attributes<'a>(&'a [u8]);
+pub(super) struct Attributes<'a>(&'a [u8]);
 
 impl<'a> Attributes<'a> {
     fn get(&self, kind: u16) -> Option<&'a [u8]> {

@@ -5,7 +5,9 @@ use std::time::Duration;
 use eic_doctor_proto::{Attempt, Fact, Untrusted, Why};
 
 use crate::connection::Connection;
-use crate::facts::{Account, EffectiveConfig, Listener, Refusal, SocketUnit, SshdConfig, SshdFacts, SshdProcess, Unit};
+use crate::facts::{
+    Account, EffectiveConfig, FileType, Listener, Refusal, SocketUnit, SshdConfig, SshdFacts, SshdProcess, Unit,
+};
 use crate::parse::{self, CommandLine};
 use crate::sshd_config::{Evaluated, Files, Version};
 
@@ -24,6 +26,9 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 const SAID: usize = 12;
 /// Changes of the folder of sshd's own file say nothing: host keys and their likes lie there too.
 const FOLDER: &str = "/etc/ssh";
+const HOST_KEY: &str = "hostkey";
+/// `_PATH_HOST_ED25519_KEY_FILE` (OpenSSH, pathnames.h).
+const CHEAP_KEY: &str = "/etc/ssh/ssh_host_ed25519_key";
 
 /// What others have found before.
 pub(super) struct Seen<'a> {
@@ -57,7 +62,7 @@ pub(super) fn gather_sshd(
         groups: if files.ask_for_groups() { config::groups(host, account) } else { Fact::NotGathered },
     });
     let evaluated = evaluator.as_ref().map(|evaluator| evaluator.over(&connection));
-    let mut asked = ask(host, &daemon, &connection);
+    let mut asked = ask(host, &daemon, &connection, evaluated.as_ref());
     // An answer about another connection, as far as `Match` tells them apart.
     if let (Some(other), Some(evaluator), Some(evaluated), Fact::Known(effective)) =
         (host.asked_connection(), &evaluator, &evaluated, &mut asked.effective)
@@ -117,24 +122,33 @@ struct Asked {
 }
 
 /// `sshd -T` with the daemon's own arguments and this attempt's connection.
-fn ask(host: &dyn Host, daemon: &SshdProcess, connection: &Connection) -> Asked {
-    let ask = |name, test: &str| {
+fn ask(host: &dyn Host, daemon: &SshdProcess, connection: &Connection, evaluated: Option<&Evaluated>) -> Asked {
+    let ask = |name, test: &str, more: &[&str]| {
         let run = Run::new(name, program(daemon), TIMEOUT).args([test, "-C", &connection.specification()]);
-        host.run(&run.args(arguments(daemon)))
+        host.run(&run.args(arguments(daemon)).args(more.iter().copied()))
     };
-    let answer = |ran: &Ran| Fact::Known(parse::parse_sshd_t(&ran.stdout).value);
+    let answer = |ran: &Ran| parse::parse_sshd_t(&ran.stdout).value;
     let unasked = |effective| Asked { effective, failed: None, may_be_worked_out: true };
-    match ask("sshd-T", "-T") {
+    if evaluated.is_some_and(|evaluated| may_take_one_key(host, evaluated))
+        && let Fact::Known(ran) = ask("sshd-T", "-T", &["-h", CHEAP_KEY])
+        && ran.status == Some(0)
+    {
+        let mut effective = answer(&ran);
+        // Only the one that it was given.
+        effective.keywords.remove(HOST_KEY);
+        return Asked { effective: Fact::Known(effective), failed: None, may_be_worked_out: false };
+    }
+    match ask("sshd-T", "-T", &[]) {
         Fact::Known(ran) if ran.status == Some(0) => {
-            Asked { effective: answer(&ran), failed: None, may_be_worked_out: false }
+            Asked { effective: Fact::Known(answer(&ran)), failed: None, may_be_worked_out: false }
         }
         // `-T` also wants host keys and /run/sshd, which is not there before the first connection to a socket unit. sshd 9.3 and newer
         // print the same with `-G` and want neither.
         Fact::Known(failed) => {
             let reason = failed.reason("`sshd -T`");
             let may_be_worked_out = wants_more_than_files(&failed);
-            let effective = match ask("sshd-G", "-G") {
-                Fact::Known(ran) if ran.status == Some(0) => answer(&ran),
+            let effective = match ask("sshd-G", "-G", &[]) {
+                Fact::Known(ran) if ran.status == Some(0) => Fact::Known(answer(&ran)),
                 _ => Fact::unreadable(reason),
             };
             Asked { effective, failed: Some(failed), may_be_worked_out }
@@ -143,6 +157,14 @@ fn ask(host: &dyn Host, daemon: &SshdProcess, connection: &Connection) -> Asked 
         Fact::Unreadable(Why { reason, .. }) => unasked(Fact::unreadable(format!("`sshd -T`: {reason}"))),
         Fact::NotGathered => Asked { effective: Fact::NotGathered, failed: None, may_be_worked_out: false },
     }
+}
+
+/// `sshd -T` reads every host key, and to look into an RSA key costs it more than all the rest. Where no line names a host key, sshd wants
+/// one of its usual ones, and this one is enough to see that it would start. When it is not good, sshd is asked without it.
+fn may_take_one_key(host: &dyn Host, evaluated: &Evaluated) -> bool {
+    is_whole(evaluated)
+        && !evaluated.settings.iter().any(|setting| setting.keyword == HOST_KEY)
+        && host.file_state(CHEAP_KEY).state == Fact::Known(FileType::Regular)
 }
 
 /// Host keys and the folder of privilege separation are looked for once the files have been read and found good.
@@ -236,7 +258,9 @@ fn correct(effective: &mut EffectiveConfig, asked: &Evaluated, meant: &Evaluated
 fn gather_version(host: &dyn Host, process: &Fact<SshdProcess>) -> Fact<Untrusted> {
     let program = process.known().map_or(USUAL_PROGRAM, |process| process.program.raw());
     // The program says so with less effort than when it is started.
-    if let Some(version) = host.texts(program, "OpenSSH_").known().and_then(|texts| parse::sshd_version_among(texts)) {
+    if let Some(version) =
+        host.texts(program, "OpenSSH_", &|_| false).known().and_then(|texts| parse::sshd_version_among(texts))
+    {
         return Fact::Known(version);
     }
     match host.run(&Run::new("sshd-V", program, TIMEOUT).args(["-V"])) {

@@ -38,7 +38,9 @@ fn judge(facts: &OsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
         }
         let bad = lines::bad(facts, KEYWORD, |value| !is_enough(value));
         let text = "Take the AuthenticationMethods out, or let `publickey` alone be one of its lists";
-        let remedy = lines::comment_out(facts, text, &bad, "eic-doctor-agent check --only os.sshd");
+        let good = "AuthenticationMethods publickey";
+        let verify = "eic-doctor-agent check --only os.sshd";
+        let remedy = lines::comment_out_or_match(facts, attempt, text, good, &bad, verify);
         let why = format!("a pushed key alone is not enough: sshd wants `{value}` of {}", attempt.os_user);
         Ok(Verdict::fail(lines::finding(facts, KEYWORD, why, remedy, &bad)))
     })

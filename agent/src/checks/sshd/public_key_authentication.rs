@@ -38,7 +38,9 @@ fn judge(facts: &OsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
         }
         let bad = lines::bad(facts, KEYWORD, |value| value == "no");
         let text = "Take `PubkeyAuthentication no` out";
-        let remedy = lines::comment_out(facts, text, &bad, "eic-doctor-agent check --only os.sshd");
+        let good = "PubkeyAuthentication yes";
+        let verify = "eic-doctor-agent check --only os.sshd";
+        let remedy = lines::comment_out_or_match(facts, attempt, text, good, &bad, verify);
         let why = format!("sshd takes no public key from {}", attempt.os_user);
         Ok(Verdict::fail(lines::finding(facts, KEYWORD, why, remedy, &bad)))
     })
@@ -91,10 +93,16 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_nobody_can_paste_and_an_option_of_the_unit_are_mended_by_hand() {
+    fn a_line_that_nobody_can_paste_is_mended_by_hand() {
         assert_eq!(command(&with(vec![line("/etc/ssh/$(reboot).conf", 3, None, "no")])), None);
-        assert_eq!(command(&with(vec![line("", 0, None, "no")])), None);
         assert_eq!(command(&with(Vec::new())), None);
+    }
+
+    #[test]
+    fn an_option_of_the_unit_is_beaten_by_a_match_for_this_user() {
+        let expected = "sed -i.bak -e '$a Match User ec2-user' -e '$a PubkeyAuthentication yes' /etc/ssh/sshd_config && sshd -t && \
+                        systemctl try-reload-or-restart sshd.service";
+        assert_eq!(command(&with(vec![line("", 0, None, "no")])).as_deref(), Some(expected));
     }
 
     #[test]

@@ -2,7 +2,8 @@ use eic_doctor_proto::{Attempt, Command, Finding, Remedy, Verdict, check};
 
 use crate::checks::account::{EFFECTIVE, account};
 use crate::checks::platform;
-use crate::facts::OsFacts;
+use crate::checks::sshd::lines::{self, edit};
+use crate::facts::{ConfigSetting, OsFacts};
 
 check! {
     /// Where the key is pushed for root, sshd lets root in by a key.
@@ -32,6 +33,10 @@ check! {
     }
 }
 
+const KEYWORD: &str = "permitrootlogin";
+const GOOD: &str = "PermitRootLogin prohibit-password";
+const VERIFY: &str = "eic-doctor-agent check --os-user root --only os.sshd.root-login";
+
 fn judge(facts: &OsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
     let account = account(facts, attempt)?;
     if account.uid != 0 {
@@ -39,7 +44,7 @@ fn judge(facts: &OsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
         return Ok(Verdict::ok(seen, "passwd"));
     }
     let config = facts.sshd.effective.need("sshd's effective configuration")?;
-    let Some(value) = config.first("permitrootlogin") else {
+    let Some(value) = config.first(KEYWORD) else {
         return Err(Verdict::unknown("sshd's effective configuration: it has no `permitrootlogin`"));
     };
     let seen = format!("PermitRootLogin {value}");
@@ -54,30 +59,79 @@ fn judge(facts: &OsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
         }
         _ => return Err(Verdict::unknown(format!("sshd's effective configuration: {seen}, which is not understood"))),
     };
-    Ok(Verdict::fail(Finding::new(why, remedy(facts)).seen(seen, EFFECTIVE)))
+    let line = lines::of(facts, KEYWORD).find(|line| !line.is_uncertain);
+    let finding = Finding::new(why, remedy(facts, attempt, line));
+    Ok(Verdict::fail(match line {
+        Some(line) => finding.with([lines::evidence(line)]),
+        None => finding.seen(seen, EFFECTIVE),
+    }))
 }
 
-fn remedy(facts: &OsFacts) -> Remedy {
+fn remedy(facts: &OsFacts, attempt: &Attempt, line: Option<&ConfigSetting>) -> Remedy {
     let other = platform::usual_user(facts).unwrap_or("another user");
-    let file = "/etc/ssh/sshd_config";
-    let command = Command::new("sed")
-        .args(["-i.bak", "1i PermitRootLogin prohibit-password", file])
-        .and(Command::new("sshd").arg("-t"))
-        .and(Command::new("systemctl").args(["try-reload-or-restart", platform::unit(facts)]));
-    Remedy::by_command(
-        format!(
-            "Push the key for `{other}` and become root with `sudo`; or let keys in for root, as root on the instance"
-        ),
-        &command,
-        "eic-doctor-agent check --os-user root --only os.sshd.root-login",
-    )
+    let text = format!("Push the key for `{other}` and become root with `sudo`; or let keys in for root");
+    let command = match line.map(|line| &line.at) {
+        Some(Some(place)) => edit::replace(place, GOOD),
+        // The first value counts, and the command line comes first; a `Match` beats it.
+        Some(None) => edit::match_user(facts, &attempt.os_user, GOOD),
+        None => Some(Command::new("sed").args(["-i.bak", &format!("1i {GOOD}"), "/etc/ssh/sshd_config"])),
+    };
+    match command {
+        Some(command) => {
+            Remedy::by_command(format!("{text}, as root on the instance"), &lines::then_reload(facts, command), VERIFY)
+        }
+        None => {
+            let line: Vec<&ConfigSetting> = line.into_iter().collect();
+            Remedy::by_hand(format!("{text}: `{GOOD}` {}", lines::hint(&line)), VERIFY)
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use eic_doctor_proto::Fact;
+    use eic_doctor_proto::{Fact, Verdict};
 
     use crate::checks::healthy::{self, changes};
+    use crate::facts::{ConfigPlace, ConfigSetting};
+
+    /// The command, where this line decides.
+    fn command(at: Option<(&str, u32)>) -> Option<String> {
+        let mut world = healthy::rhel9();
+        world.attempt.os_user = "root".parse().unwrap();
+        let Fact::Known(account) = &mut world.facts.account.os_user else { panic!("no account") };
+        (account.name, account.uid, account.gid) = ("root".into(), 0, 0);
+        healthy::set_effective(&mut world.facts, "permitrootlogin", "no");
+        let Fact::Known(config) = &mut world.facts.sshd.config else { panic!("no configuration") };
+        config.settings.retain(|setting| setting.keyword.raw() != "permitrootlogin");
+        config.settings.push(ConfigSetting {
+            keyword: "permitrootlogin".into(),
+            values: vec!["no".into()],
+            at: at.map(|(file, line)| ConfigPlace { file: file.into(), line }),
+            condition: None,
+            is_uncertain: false,
+        });
+        let Ok(Verdict::Fail(finding)) = super::judge(&world.facts, &world.attempt) else { panic!("no failure") };
+        finding.remedy.command
+    }
+
+    #[test]
+    fn the_line_that_decides_is_mended_wherever_it_stands() {
+        let reload = "sshd -t && systemctl try-reload-or-restart sshd.service";
+        let file = "/etc/ssh/sshd_config.d/50-hard.conf";
+        assert_eq!(
+            command(Some((file, 3))),
+            Some(format!(
+                r"sed -i.bak -E '3s/^([[:space:]]*).*/\1PermitRootLogin prohibit-password/' {file} && {reload}"
+            ))
+        );
+        assert_eq!(
+            command(None),
+            Some(format!(
+                "sed -i.bak -e '$a Match User root' -e '$a PermitRootLogin prohibit-password' /etc/ssh/sshd_config && {reload}"
+            ))
+        );
+        assert_eq!(command(Some(("/etc/ssh/$(reboot).conf", 3))), None);
+    }
 
     fn as_root(value: &str) -> Vec<String> {
         let mut changed = changes(healthy::rhel9(), |facts, attempt| {

@@ -4,8 +4,8 @@ use eic_doctor_proto::{Attempt, Command, Evidence, Fact, Finding, Remedy, Untrus
 use ipnet::IpNet;
 
 use crate::checks::account::{EFFECTIVE, account};
-use crate::checks::platform;
-use crate::facts::{Account, EffectiveConfig, OsFacts};
+use crate::checks::sshd::lines::{self, edit};
+use crate::facts::{Account, ConfigSetting, EffectiveConfig, OsFacts};
 use crate::source;
 
 check! {
@@ -345,21 +345,24 @@ fn remedy(facts: &OsFacts, attempt: &Attempt, lists: &Lists<'_>, refusal: &Refus
                 }
                 _ => user.to_owned(),
             };
-            let command =
-                Command::new("sed").args(["-i.bak", &format!("1i AllowUsers {word}"), "/etc/ssh/sshd_config"]);
-            Remedy::by_command(
-                format!("List `{word}` too, as root on the instance; lines of AllowUsers count together"),
-                &reload(facts, command),
-                VERIFY,
-            )
+            let line = format!("AllowUsers {word}");
+            // The lines of a `Match` are taken instead of all others; those of files and of the command line count together.
+            let place = deciding(facts, refusal.keyword()).iter().find_map(|line| line.at.as_ref());
+            let first = || Command::new("sed").args(["-i.bak", &format!("1i {line}"), "/etc/ssh/sshd_config"]);
+            match place.map_or_else(|| Some(first()), |place| edit::add_behind(place, &line)) {
+                Some(command) => Remedy::by_command(
+                    format!("List `{word}` too, as root on the instance; lines of AllowUsers count together"),
+                    &lines::then_reload(facts, command),
+                    VERIFY,
+                ),
+                None => Remedy::by_hand(
+                    format!("List `{word}` too ({})", lines::hint(&deciding(facts, refusal.keyword()))),
+                    VERIFY,
+                ),
+            }
         }
         Refusal::NoGroupListed | Refusal::NoGroups => {
-            let is_plain = |group: &&&str| {
-                !group.is_empty()
-                    && !group.starts_with('-')
-                    && group.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
-            };
-            match lists.allow_groups.iter().find(is_plain) {
+            match lists.allow_groups.iter().find(|group| edit::is_name(group)) {
                 Some(group) if facts.account.is_local != Fact::Known(false) => Remedy::by_command(
                     format!("Make `{user}` a member of a group that is listed, as root on the instance"),
                     &Command::new("groupadd")
@@ -370,24 +373,65 @@ fn remedy(facts: &OsFacts, attempt: &Attempt, lists: &Lists<'_>, refusal: &Refus
                 _ => Remedy::by_hand(format!("Make `{user}` a member of a group that AllowGroups lists"), VERIFY),
             }
         }
-        Refusal::Denied(pattern) | Refusal::GroupDenied { pattern, .. } => Remedy::by_hand(
-            format!(
-                "Take `{}` out of {} in `/etc/ssh/sshd_config` or what it includes, and reload sshd",
-                Untrusted::from(pattern.as_str()),
-                refusal.keyword()
-            ),
-            VERIFY,
-        ),
+        Refusal::Denied(pattern) => {
+            let name = lists.account.name.raw();
+            let fits =
+                |pattern: &str| source::is_like(name, pattern.rsplit_once('@').map_or(pattern, |(name, _)| name));
+            undeny(facts, refusal.keyword(), pattern, name, fits)
+        }
+        Refusal::GroupDenied { pattern, group } => {
+            let fits = |pattern: &str| lists.groups.iter().flatten().any(|group| source::is_like(group, pattern));
+            undeny(facts, refusal.keyword(), pattern, group, fits)
+        }
     }
+}
+
+/// The name is taken out where nothing else denies: by a command where it stands in one line, exactly so.
+fn undeny(facts: &OsFacts, keyword: &str, pattern: &str, exact: &str, fits: impl Fn(&str) -> bool) -> Remedy {
+    let all = deciding(facts, keyword);
+    let hits: Vec<(&ConfigSetting, &str)> = all
+        .iter()
+        .flat_map(|line| line.values.iter().map(|value| (*line, value.raw())))
+        .filter(|(_, value)| fits(value))
+        .collect();
+    // Without the lines of a `Match` those outside of it count again.
+    let is_last_of_match =
+        all.iter().map(|line| line.values.len()).sum::<usize>() == 1 && all.iter().any(|line| line.condition.is_some());
+    let command = match hits.as_slice() {
+        [(line, value)] if *value == exact && edit::is_name(exact) && !is_last_of_match => {
+            let place = line.at.as_ref();
+            if line.values.len() == 1 {
+                place.and_then(|place| lines::comment(&[place]))
+            } else {
+                place.and_then(|place| edit::without(place, exact))
+            }
+        }
+        _ => None,
+    };
+    let text = format!("Take `{}` out of {keyword}", Untrusted::from(pattern));
+    match command {
+        Some(command) => {
+            Remedy::by_command(format!("{text}, as root on the instance"), &lines::then_reload(facts, command), VERIFY)
+        }
+        None => {
+            let lines: Vec<&ConfigSetting> = hits.into_iter().map(|(line, _)| line).collect();
+            Remedy::by_hand(format!("{text} ({}), and reload sshd", lines::hint(&lines)), VERIFY)
+        }
+    }
+}
+
+/// The lines that make up the list in effect: those of a `Match`, else all others.
+fn deciding<'a>(facts: &'a OsFacts, keyword: &str) -> Vec<&'a ConfigSetting> {
+    let keyword = keyword.to_ascii_lowercase();
+    let settings = facts.sshd.config.known().map_or(&[][..], |config| config.settings.as_slice());
+    let lines: Vec<&ConfigSetting> =
+        settings.iter().filter(|line| line.keyword.raw() == keyword && !line.is_uncertain).collect();
+    let is_of_match = lines.iter().any(|line| line.condition.is_some());
+    lines.into_iter().filter(|line| line.condition.is_some() == is_of_match).collect()
 }
 
 fn shown(from: IpNet) -> String {
     if from.prefix_len() == from.max_prefix_len() { from.addr().to_string() } else { from.trunc().to_string() }
-}
-
-fn reload(facts: &OsFacts, command: Command) -> Command {
-    let reload = Command::new("systemctl").args(["try-reload-or-restart", platform::unit(facts)]);
-    command.and(Command::new("sshd").arg("-t")).and(reload)
 }
 
 #[cfg(test)]
@@ -396,7 +440,7 @@ mod tests {
 
     use super::judge;
     use crate::checks::healthy::{self, World};
-    use crate::facts::{Group, OsFacts};
+    use crate::facts::{ConfigPlace, ConfigSetting, Group, OsFacts};
 
     fn set(facts: &mut OsFacts, lines: &[(&str, &[&str])]) {
         let Fact::Known(config) = &mut facts.sshd.effective else { panic!("no effective configuration") };
@@ -499,6 +543,61 @@ mod tests {
         let mut world = healthy::rhel9();
         world.facts.account.groups = Fact::Known(Vec::<Group>::new());
         assert_eq!(word(&verdict(world, &[("denygroups", &["x"])])), "fail");
+    }
+
+    /// The command, where these lines of sshd's files decide.
+    fn of_lines(keyword: &str, lines: &[(u32, Option<&str>, &[&str])]) -> (Option<String>, String) {
+        let mut world = healthy::rhel9();
+        let Fact::Known(config) = &mut world.facts.sshd.config else { panic!("no configuration") };
+        config.settings.retain(|setting| setting.keyword.raw() != keyword);
+        config.settings.extend(lines.iter().map(|(line, condition, values)| ConfigSetting {
+            keyword: keyword.into(),
+            values: values.iter().map(|value| (*value).into()).collect(),
+            at: (*line > 0).then(|| ConfigPlace { file: "/etc/ssh/x.conf".into(), line: *line }),
+            condition: condition.map(Into::into),
+            is_uncertain: false,
+        }));
+        let is_of_match = lines.iter().any(|line| line.1.is_some());
+        let counted = lines.iter().filter(|line| line.1.is_some() == is_of_match);
+        let values: Vec<&str> = counted.flat_map(|line| line.2.iter().copied()).collect();
+        let remedy = finding(world, &[(keyword, &values)]).remedy;
+        (
+            remedy
+                .command
+                .map(|command| command.replace(" && sshd -t && systemctl try-reload-or-restart sshd.service", "")),
+            remedy.text,
+        )
+    }
+
+    #[test]
+    fn the_list_that_decides_is_the_one_that_is_mended() {
+        let command = |lines: &[(u32, Option<&str>, &[&str])]| of_lines("allowusers", lines).0.unwrap();
+        let in_match = [(9, Some("User ec2-user"), &["bob"][..]), (1, None, &["ec2-user"])];
+        assert_eq!(command(&in_match), "sed -i.bak -E '9a AllowUsers ec2-user' /etc/ssh/x.conf");
+        assert_eq!(command(&[(3, None, &["bob"])]), "sed -i.bak -E '3a AllowUsers ec2-user' /etc/ssh/x.conf");
+        assert_eq!(command(&[(0, None, &["bob"])]), "sed -i.bak '1i AllowUsers ec2-user' /etc/ssh/sshd_config");
+    }
+
+    #[test]
+    fn a_name_that_is_denied_in_one_line_is_taken_out_of_it() {
+        let command = |lines: &[(u32, Option<&str>, &[&str])]| of_lines("denyusers", lines).0;
+        let expected = |script: &str| Some(format!("sed -i.bak {script} /etc/ssh/x.conf"));
+        assert_eq!(command(&[(3, None, &["ec2-user"])]), expected("'3s/^/#/'"));
+        let one_of_two = expected(r#"-E '3s/([[:space:]="])"?ec2-user"?([[:space:]]|$)/\1\2/'"#);
+        assert_eq!(command(&[(3, None, &["bob", "ec2-user"])]), one_of_two);
+        assert_eq!(command(&[(3, Some("User *"), &["bob", "ec2-user"])]), one_of_two);
+        assert_eq!(command(&[(3, None, &["ec2-*"])]), None);
+        assert_eq!(command(&[(3, None, &["ec2-user"]), (4, None, &["ec2-*"])]), None);
+        // Whatever denies outside of the block would count again.
+        assert_eq!(command(&[(3, Some("User *"), &["ec2-user"])]), None);
+        let (command, text) = of_lines("denyusers", &[(0, None, &["ec2-user"])]);
+        assert_eq!(command, None);
+        assert!(text.contains("in the `-o` options"), "{text}");
+        let by_hand = of_lines("denygroups", &[(7, None, &["ec2-*"])]);
+        assert_eq!(
+            by_hand,
+            (None, "Take `ec2-*` out of DenyGroups (at /etc/ssh/x.conf:7), and reload sshd".to_owned())
+        );
     }
 
     #[test]

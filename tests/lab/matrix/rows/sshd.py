@@ -144,6 +144,8 @@ ROWS = [
     fault("another configuration file by the command line", DENIED, "os.sshd.public-key-authentication",
           "cp /etc/ssh/sshd_config /etc/ssh/other; sed -i '1i PubkeyAuthentication no' /etc/ssh/other; "
           f"echo 'SSHD_OPTS=-f/etc/ssh/other' >/etc/default/ssh; {RESTART}"),
+    fault("AuthenticationMethods on sshd's command line", DENIED, "os.sshd.authentication-methods",
+          f"echo 'SSHD_OPTS=-oAuthenticationMethods=password' >/etc/default/ssh; {RESTART}"),
     fault("AuthenticationMethods password", DENIED, "os.sshd.authentication-methods", conf("AuthenticationMethods password")),
     fault("AuthenticationMethods wants a password too", DENIED, "os.sshd.authentication-methods",
           conf("AuthenticationMethods publickey,password")),

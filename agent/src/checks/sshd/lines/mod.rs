@@ -1,5 +1,7 @@
 //! The lines behind what sshd does: where a value comes from, and how it is taken out.
 
+pub mod edit;
+
 use eic_doctor_proto::{Attempt, Command, Evidence, Fact, Finding, Remedy, Verdict};
 
 use crate::checks::{keys_command, platform};
@@ -94,11 +96,15 @@ pub fn evidence(setting: &ConfigSetting) -> Evidence {
 
 /// A keyword as sshd_config(5) writes it.
 pub fn spelt(keyword: &str) -> &str {
-    const SPELT: [&str; 18] = [
+    const SPELT: [&str; 23] = [
+        "AllowGroups",
+        "AllowUsers",
         "AuthenticationMethods",
         "AuthorizedKeysCommand",
         "AuthorizedKeysCommandUser",
         "ChrootDirectory",
+        "DenyGroups",
+        "DenyUsers",
         "FingerprintHash",
         "ForceCommand",
         "HostKey",
@@ -108,6 +114,7 @@ pub fn spelt(keyword: &str) -> &str {
         "MaxStartups",
         "PerSourceMaxStartups",
         "PerSourcePenalties",
+        "PermitRootLogin",
         "PermitTTY",
         "PubkeyAcceptedAlgorithms",
         "PubkeyAuthentication",
@@ -156,7 +163,32 @@ pub fn comment_out(facts: &OsFacts, text: &str, lines: &[&ConfigSetting], verify
     }
 }
 
-fn hint(lines: &[&ConfigSetting]) -> String {
+/// As [`comment_out`]; but where sshd's command line decides, which no file beats but by a `Match`, the user gets a good value in one.
+pub fn comment_out_or_match(
+    facts: &OsFacts,
+    attempt: &Attempt,
+    text: &str,
+    good: &str,
+    lines: &[&ConfigSetting],
+    verify: &str,
+) -> Remedy {
+    let is_option = lines.first().is_some_and(|line| line.at.is_none() && line.condition.is_none());
+    match edit::match_user(facts, &attempt.os_user, good).filter(|_| is_option) {
+        Some(command) => Remedy::by_command(
+            format!(
+                "{text} ({}); or let {} alone have `{good}`, as root on the instance",
+                hint(lines),
+                attempt.os_user
+            ),
+            &then_reload(facts, command),
+            verify,
+        ),
+        None => comment_out(facts, text, lines, verify),
+    }
+}
+
+/// Where lines stand that are to be changed by hand.
+pub fn hint(lines: &[&ConfigSetting]) -> String {
     match lines {
         [] => "in `/etc/ssh/sshd_config` or what it includes".to_owned(),
         lines if lines.iter().any(|line| line.at.is_none()) => {

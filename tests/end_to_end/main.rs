@@ -9,6 +9,7 @@ mod bad_input;
 mod endpoint;
 mod faults;
 mod fleet;
+mod fleet_at_scale;
 mod healthy;
 mod lab;
 mod permissions;

@@ -7,12 +7,14 @@ import sys
 import threading
 import time
 import traceback
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Callable
+from typing import Any, Callable
 
 from . import connect, ec2, endpoints, iam, identity, public_access, ssm, trail
+from .fleet import Fleets
 from .identity import Callers
-from .knobs import Knobs, refusal, throttled
+from .knobs import Knobs, is_throttled, refusal, throttled
 from .moto_child import MotoChild
 from .nodes import Nodes
 from .request import Call, parse_call
@@ -32,6 +34,7 @@ class Front:
         self.simulator = Simulator()
         self.knobs = Knobs()
         self.nodes = Nodes()
+        self.fleets = Fleets()
         self.callers = Callers(self.moto)
         self.commands = ssm.Commands()
         self.trail = trail.Trail()
@@ -64,8 +67,18 @@ class Front:
         return answer
 
     def answer(self, call: Call) -> Answer:
-        for rule in [] if call.access_key == self.own_key else self.knobs.matching(call):
+        is_cut = False
+
+        def account() -> str:
+            return self.callers.account(call.access_key, call.region)
+
+        for rule in [] if call.access_key == self.own_key else self.knobs.matching(call, account):
             match rule["answer"]:
+                case "cut":
+                    is_cut = True
+                case "bucket":
+                    if not self.knobs.has_token(call, account(), rule):
+                        raise throttled(call)
                 case "delay":
                     time.sleep(rule.get("ms", 0) / 1000)
                 case "refuse":
@@ -74,7 +87,22 @@ class Front:
                     raise throttled(call)
                 case _:
                     raise AwsError("InternalFailure", "An internal error has occurred", 500)
-        return self.operations.get(call.action, Front.pass_on)(self, call)
+        of_a_fleet = self.fleets.operation(self, call)
+        answer = of_a_fleet(call) if of_a_fleet else self.operations.get(call.action, Front.pass_on)(self, call)
+        return replace(answer, is_cut=is_cut)
+
+    def counts(self) -> list[dict[str, Any]]:
+        """How often each action was called in each account and Region, and how many of the calls were refused as too many."""
+        counted: dict[tuple[str, str, str], list[int]] = {}
+        for call in self.knobs.calls():
+            account = self.callers.account(call["access_key"], call["region"])
+            count = counted.setdefault((f"{call['service']}:{call['operation']}", account, call["region"]), [0, 0])
+            count[0] += 1
+            count[1] += call["throttled"]
+        return [
+            {"action": action, "account": account, "region": region, "calls": calls, "throttled": throttled}
+            for (action, account, region), (calls, throttled) in sorted(counted.items())
+        ]
 
 
 class Server(ThreadingHTTPServer):
@@ -105,7 +133,7 @@ class Handler(BaseHTTPRequestHandler):
             traceback.print_exc(file=sys.stderr)
             answer = error_answer(service, AwsError("InternalFailure", "the lab's front server failed; see its log", 500))
         if call is not None and call.access_key != front.own_key:
-            front.knobs.record(call, answer.status, time.monotonic() - started)
+            front.knobs.record(call, answer.status, time.monotonic() - started, is_throttled(answer))
         self.respond(answer)
 
     do_GET = do_POST
@@ -117,7 +145,11 @@ class Handler(BaseHTTPRequestHandler):
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(answer.body)))
             self.end_headers()
-            self.wfile.write(answer.body)
+            if answer.is_cut:
+                self.wfile.write(answer.body[: len(answer.body) // 2])
+                self.close_connection = True
+            else:
+                self.wfile.write(answer.body)
             self.wfile.flush()
         except (BrokenPipeError, ConnectionResetError, socket.timeout):
             self.close_connection = True

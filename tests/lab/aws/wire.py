@@ -31,6 +31,8 @@ class Answer:
     status: int
     body: bytes
     headers: dict[str, str] = field(default_factory=dict)
+    # The connection ends in the middle of the body.
+    is_cut: bool = False
 
 
 def new_request_id() -> str:
@@ -53,8 +55,13 @@ def xml(name: str, value: Any, item: str) -> str:
 
 
 def ec2_answer(action: str, body: dict[str, Any]) -> Answer:
+    return raw_ec2_answer(action, "".join(xml(key, value, "item") for key, value in body.items()))
+
+
+def raw_ec2_answer(action: str, body: str) -> Answer:
+    """`body` is XML already."""
     request_id = new_request_id()
-    inner = xml("requestId", request_id, "item") + "".join(xml(key, value, "item") for key, value in body.items())
+    inner = xml("requestId", request_id, "item") + body
     return _xml_answer(200, f'<{action}Response xmlns="{XMLNS["ec2"]}">{inner}</{action}Response>', request_id)
 
 

@@ -40,12 +40,15 @@ ROUTES: list[Route] = [
     ("POST", "/instance/([^/]+)/node", lambda lab, part, body: _node(lab, part[0], body)),
     ("POST", "/endpoint/([^/]+)", lambda lab, part, body: endpoints.put(lab.front, part[0], body)),
     ("POST", "/region", lambda lab, _, body: lab.region(body)),
+    ("POST", "/fleet", lambda lab, _, body: lab.front.fleets.make(body)),
+    ("DELETE", "/fleet", lambda lab, _, query: lab.front.fleets.forget(query["account"], query["region"])),
     ("POST", "/fault", lambda lab, _, body: lab.fault(body["instance_id"], body["name"])),
     ("GET", "/faults", lambda lab, _, body: faults.listing()),
     ("GET", "/env", lambda lab, _, body: lab.environment()),
     ("POST", "/aws", lambda lab, _, body: lab.front.knobs.turn(body)),
-    ("DELETE", "/aws", lambda lab, _, query: lab.front.knobs.reset(query.get("access_key"))),
+    ("DELETE", "/aws", lambda lab, _, query: lab.front.knobs.reset(query.get("access_key") or query.get("account"))),
     ("GET", "/aws/calls", lambda lab, _, query: lab.front.knobs.calls(query.get("access_key"))),
+    ("GET", "/aws/counts", lambda lab, _, query: lab.front.counts()),
     ("DELETE", "/aws/calls", lambda lab, _, query: lab.front.knobs.forget_calls(query.get("access_key"))),
 ]
 

@@ -1,5 +1,6 @@
 //! `eic-doctor fleet`: many instances, one attempt, one report; what is found is written as it comes.
 
+mod interrupted;
 mod judging;
 mod places;
 mod progress;
@@ -25,6 +26,7 @@ use crate::gather::fleet::{Order, look};
 use crate::gather::pace::{Paced, Pacer};
 use crate::gather::{Budget, own_address};
 use crate::render::fleet::Stream;
+use interrupted::{Open, Signals};
 use judging::Judge;
 use places::{Inside, Whom, enter};
 use progress::Progress;
@@ -39,6 +41,7 @@ struct Found<'a> {
     progress: Progress<'a>,
     /// Of the instances that were named, those that were not seen yet.
     unseen: BTreeSet<String>,
+    open: Open,
 }
 
 pub(super) async fn fleet(global: &GlobalArgs, args: &FleetArgs, console: &mut Console<'_>) -> Result<Exit, Failure> {
@@ -72,7 +75,7 @@ pub(super) async fn fleet(global: &GlobalArgs, args: &FleetArgs, console: &mut C
     stream.begin(&run);
     let progress = Progress::new(console.err, console.is_err_terminal);
     let unseen = args.instance_ids.iter().cloned().collect();
-    let mut found = Found { tally: Tally::with_ranges(&ranges), stream, progress, unseen };
+    let mut found = Found { tally: Tally::with_ranges(&ranges), stream, progress, unseen, open: Open::default() };
     if judge.leaves_unknown() {
         found.tally.leave_unknown();
     }
@@ -81,19 +84,17 @@ pub(super) async fn fleet(global: &GlobalArgs, args: &FleetArgs, console: &mut C
     let budget = Budget::of(global.fleet_timeout());
     let asked =
         Asked { global, args, attempt: &attempt, origin: &origin, pacer: &pacer, budget: &budget, judge: &judge };
+    let whom = Whom::all(accounts);
+    whom.iter().for_each(|whom| found.open.add(whom.id(), &regions));
+    let mut signals = Signals::listen().map_err(Failure::internal)?;
     let shared = RefCell::new(found);
-    asked.everywhere(accounts, &regions, &shared).await;
+    let signal = tokio::select! {
+        () = asked.everywhere(whom, &regions, &shared) => None,
+        signal = signals.first() => Some(signal),
+    };
     let mut found = shared.into_inner();
     found.progress.clear();
-    for id in std::mem::take(&mut found.unseen) {
-        found.miss(Missing {
-            account_id: None,
-            region: None,
-            instance_id: Some(id),
-            why: "no such instance was seen".to_owned(),
-            missing_action: None,
-        });
-    }
+    found.not_come_to(signal);
     if global.timings {
         let table = origin.log().table();
         table.lines().for_each(|line| found.progress.notice(line));
@@ -128,6 +129,21 @@ impl Found<'_> {
         self.progress.notice(&format!("not looked at: {}: {}", place.join(" "), missing.why));
         self.tally.miss(missing);
     }
+
+    /// Accounts, Regions and instances that the run ended without.
+    fn not_come_to(&mut self, signal: Option<&str>) {
+        for (account_id, region) in std::mem::take(&mut self.open).left() {
+            let why = format!("interrupted by {} before all of it was seen", signal.unwrap_or("an error"));
+            self.miss(Missing { account_id, region: Some(region), instance_id: None, why, missing_action: None });
+        }
+        for id in std::mem::take(&mut self.unseen) {
+            let why = signal.map_or_else(
+                || "no such instance was seen".to_owned(),
+                |signal| format!("interrupted by {signal} before it was seen"),
+            );
+            self.miss(Missing { account_id: None, region: None, instance_id: Some(id), why, missing_action: None });
+        }
+    }
 }
 
 /// What is the same in every account and Region.
@@ -142,16 +158,7 @@ struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    async fn everywhere(
-        &self,
-        accounts: Option<Vec<crate::args::Account>>,
-        regions: &[String],
-        found: &RefCell<Found<'_>>,
-    ) {
-        let whom: Vec<Whom> = match accounts {
-            None => vec![Whom::Ourselves],
-            Some(accounts) => accounts.into_iter().map(Whom::Account).collect(),
-        };
+    async fn everywhere(&self, whom: Vec<Whom>, regions: &[String], found: &RefCell<Found<'_>>) {
         let entered = futures_util::stream::iter(whom).map(|whom| self.account(whom, found)).buffer_unordered(AT_ONCE);
         let places = entered.filter_map(std::future::ready).flat_map(|inside| {
             let inside = std::rc::Rc::new(inside);
@@ -169,7 +176,9 @@ impl Asked<'_> {
             Ok(inside) => Some(inside),
             Err(refused) => {
                 let why = refused.why();
-                found.borrow_mut().miss(Missing {
+                let mut found = found.borrow_mut();
+                found.open.end_account(&id);
+                found.miss(Missing {
                     account_id: id,
                     region: None,
                     instance_id: None,
@@ -211,11 +220,14 @@ impl Asked<'_> {
             let count = found.tally.instances();
             found.progress.tell(&format!("{count} instances looked at, the last ones in {region}"));
         };
-        match look(&aws, self.budget, &order, judge, page).await {
-            Ok(()) => found.borrow_mut().tally.complete(place),
+        let looked = look(&aws, self.budget, &order, judge, page).await;
+        let mut found = found.borrow_mut();
+        found.open.end(&inside.named, region);
+        match looked {
+            Ok(()) => found.tally.complete(place),
             Err(refused) => {
                 let why = refused.why();
-                found.borrow_mut().miss(Missing {
+                found.miss(Missing {
                     account_id: inside.account.clone(),
                     region: Some(region.to_owned()),
                     instance_id: None,

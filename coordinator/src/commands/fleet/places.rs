@@ -21,6 +21,11 @@ pub(super) enum Whom {
 }
 
 impl Whom {
+    /// The accounts that were named, or the caller's own.
+    pub(super) fn all(named: Option<Vec<Account>>) -> Vec<Self> {
+        named.map_or_else(|| vec![Self::Ourselves], |accounts| accounts.into_iter().map(Self::Account).collect())
+    }
+
     pub(super) fn id(&self) -> Option<String> {
         match self {
             Self::Ourselves => None,
@@ -31,6 +36,8 @@ impl Whom {
 
 /// An account that lets us look.
 pub(super) struct Inside {
+    /// As the user named it, if so.
+    pub named: Option<String>,
     pub account: Option<String>,
     pub caller: Fact<CallerIdentity>,
     /// `None`: with the caller's own credentials.
@@ -82,7 +89,7 @@ pub(super) async fn enter(
             Some(budget.ask(action, aws.assume_role(&role, external_id)).await?)
         }
     };
-    let mut inside = Inside { account: whom.id(), caller: Fact::NotGathered, session };
+    let mut inside = Inside { named: whom.id(), account: whom.id(), caller: Fact::NotGathered, session };
     let (clients, place) = (inside.clients(origin, region), inside.place(region));
     let aws = Paced { aws: &clients, pacer, place: &place };
     inside.caller = fact(budget.ask(<Clients as GetCallerIdentity>::ACTION, aws.get_caller_identity()).await);

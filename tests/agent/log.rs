@@ -47,7 +47,7 @@ fn from_text(name: &str) -> Vec<LogLine> {
 
 /// What became of each login, a line each.
 fn outcomes(lines: Vec<LogLine>) -> String {
-    let recent = RecentLog { source: "log".into(), lines };
+    let recent = RecentLog { source: "log".into(), lines, ..RecentLog::default() };
     let mut text = String::new();
     for login in logins(&recent) {
         let outcome = format!("{:?}", login.outcome());

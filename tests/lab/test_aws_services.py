@@ -153,7 +153,7 @@ class InstanceConnect(AwsTest):
     def test_a_push_succeeds_and_is_in_the_event_history(self) -> None:
         self.assertTrue(self.push()["Success"])
         event = self.events()[0]
-        self.assertEqual((event["requestParameters"]["instanceId"], event["requestParameters"]["osUser"]), (self.id, "ec2-user"))
+        self.assertEqual((event["requestParameters"]["instanceId"], event["requestParameters"]["instanceOSUser"]), (self.id, "ec2-user"))
         self.assertNotIn("errorCode", event)
 
     def events(self) -> list[dict]:

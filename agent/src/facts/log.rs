@@ -19,6 +19,10 @@ pub struct RecentLog {
     pub source: Untrusted,
     /// Oldest first; the newest few dozen.
     pub lines: Vec<LogLine>,
+    /// Seconds since 1970: every line of `source` from this time to `until` was looked at, though not each is kept. Both 0 where an
+    /// older agent did not tell.
+    pub from: u64,
+    pub until: u64,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

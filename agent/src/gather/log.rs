@@ -35,6 +35,8 @@ pub(super) fn gather_log(host: &dyn Host, attempt: &Attempt, keys_user: &Fact<Ac
     let mut has_entries = false;
     let journal = host.journal(&query).map(|entries| {
         has_entries = !entries.is_empty();
+        let oldest = entries.iter().map(|entry| entry.realtime / 1_000_000).min();
+        let from = oldest.filter(|_| entries.len() >= ENTRIES).unwrap_or(wanted.since);
         let is_honest = |entry: &JournalEntry| match entry.uid {
             // Anybody may write to the journal under any name; the kernel says who it was.
             Some(uid) if entry.identifier == keys_command => {
@@ -49,7 +51,7 @@ pub(super) fn gather_log(host: &dyn Host, attempt: &Attempt, keys_user: &Fact<Ac
             pid: entry.pid,
             message: entry.message.into(),
         });
-        RecentLog { source: "the journal".into(), lines: wanted.of(lines.collect()) }
+        RecentLog { source: "the journal".into(), lines: wanted.of(lines.collect()), from, until: now }
     });
     if has_entries {
         return LogFacts { recent: journal };
@@ -60,7 +62,9 @@ pub(super) fn gather_log(host: &dyn Host, attempt: &Attempt, keys_user: &Fact<Ac
         let read = host.tail(file, FILE_TAIL).map(|tail| {
             let is_wanted = |program: &str| program.starts_with("sshd") || program == keys_command;
             let lines = parse::parse_auth_log(&tail.bytes, tail.modified, is_wanted).value;
-            RecentLog { source: file.into(), lines: wanted.of(lines) }
+            let oldest = lines.iter().map(|line| line.at).min().unwrap_or(now);
+            let from = if tail.bytes.len() >= FILE_TAIL { oldest.max(wanted.since) } else { wanted.since };
+            RecentLog { source: file.into(), lines: wanted.of(lines), from, until: now }
         });
         match (&read, &otherwise) {
             (Fact::Known(recent), _) if !recent.lines.is_empty() => return LogFacts { recent: read },

@@ -8,6 +8,7 @@ mod instance;
 mod network;
 mod region;
 mod ssm;
+mod trail;
 
 use eic_doctor_agent::checks as os;
 use eic_doctor_proto::{About, Attempt, Check, Entry, Fact, Why};
@@ -71,5 +72,5 @@ pub fn os_needs(id: &str) -> &'static [&'static str] {
 }
 
 fn aws() -> Vec<&'static Check<AwsFacts>> {
-    [region::ALL, instance::ALL, endpoint::ALL, network::ALL, iam::ALL, ssm::ALL].concat()
+    [region::ALL, instance::ALL, endpoint::ALL, network::ALL, iam::ALL, trail::ALL, ssm::ALL].concat()
 }

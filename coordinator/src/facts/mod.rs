@@ -12,6 +12,8 @@ mod ip_ranges;
 mod network;
 mod region;
 mod ssm;
+mod time;
+mod trail;
 
 use std::collections::BTreeMap;
 
@@ -38,6 +40,7 @@ pub use network::{
 };
 pub use region::{AvailabilityZone, Region};
 pub use ssm::InstanceInformation;
+pub use trail::{TrailEvent, TrailRecord};
 
 /// Everything that is known about one instance and one attempt.
 #[derive(Clone, Debug, Default)]
@@ -99,6 +102,10 @@ pub struct AwsFacts {
     pub tunnel_simulation: Fact<Simulation>,
     /// `ssm:DescribeInstanceInformation`; absent: not a managed node.
     pub managed_node: Fact<InstanceInformation>,
+    /// `cloudtrail:LookupEvents` for SendSSHPublicKey on the instance in the last day, the newest first.
+    pub pushes: Fact<Vec<TrailEvent>>,
+    /// The same for OpenTunnel; asked only for an attempt that may go through an endpoint. All of the Region, of any endpoint.
+    pub tunnels: Fact<Vec<TrailEvent>>,
     /// Not of AWS's, and never recorded: what commands of remedies repeat.
     pub asked_with: AskedWith,
 }

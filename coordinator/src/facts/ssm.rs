@@ -1,6 +1,8 @@
 //! `DescribeInstanceInformation`.
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
+
+use super::time::text_or_number;
 
 /// One element of `InstanceInformationList`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -18,20 +20,6 @@ pub struct InstanceInformation {
     pub platform_type: Option<String>,
     pub platform_name: Option<String>,
     pub platform_version: Option<String>,
-}
-
-fn text_or_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Time {
-        Text(String),
-        Seconds(f64),
-    }
-    let time = Option::<Time>::deserialize(deserializer)?;
-    Ok(time.map(|time| match time {
-        Time::Text(text) => text,
-        Time::Seconds(seconds) => seconds.to_string(),
-    }))
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ pub mod run;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod trail;
 
 pub use budget::Budget;
 pub use call_log::{CallLog, LoggedCall};

@@ -5,7 +5,7 @@ use crate::facts::{
     AvailabilityZone, BlockPublicAccessExclusion, BlockPublicAccessOptions, CallerIdentity, Image,
     InstanceConnectEndpoint, InstanceInformation, InstanceStatus, InternetGateway, ManagedPrefixList, NetworkAcl,
     NetworkInterface, PrefixListEntry, Region, Reservation, Role, RouteTable, SecurityGroup, Simulation,
-    SimulationQuestion, Subnet, User,
+    SimulationQuestion, Subnet, TrailEvent, User,
 };
 
 /// Declares the operations, the trait that is all of them, and the list of their IAM actions.
@@ -64,6 +64,8 @@ operations! {
     "iam:GetRole" GetRole::get_role(role_name: &str) -> Role;
     "iam:GetUser" GetUser::get_user(user_name: &str) -> User;
     "iam:SimulatePrincipalPolicy" SimulatePrincipalPolicy::simulate_principal_policy(question: &SimulationQuestion) -> Simulation;
+    /// The newest first, of the last day, and no further back than the last one about the instance.
+    "cloudtrail:LookupEvents" LookupEvents::lookup_events(event_name: &str, instance_id: &str) -> Vec<TrailEvent>;
     "ssm:DescribeInstanceInformation" DescribeInstanceInformation::describe_instance_information(instance_id: &str) -> Vec<InstanceInformation>;
     /// The answer is the command's id.
     "ssm:SendCommand" SendCommand::send_command(shell: &ShellCommand) -> String;

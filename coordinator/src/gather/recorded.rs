@@ -18,12 +18,13 @@ use eic_doctor_agent::facts::OsFacts;
 use eic_doctor_proto::{Fact, visible};
 
 use super::ip_ranges::checked;
+use super::trail;
 use crate::facts::{AskedWith, AwsFacts, Facts, Instance, IpRanges, Role, Simulation, User};
 use files::{Folder, is_prefix_list_id, write};
 use listing::{
-    AvailabilityZones, BlockPublicAccessExclusions, Entries, Images, InstanceConnectEndpoints, InstanceInformationList,
-    InstanceStatuses, InternetGateways, ManagedPrefixLists, NetworkAcls, NetworkInterfaces, PublicAccessOptions,
-    Regions, Reservations, RouteTables, SecurityGroups, Subnets,
+    AvailabilityZones, BlockPublicAccessExclusions, Entries, Events, Images, InstanceConnectEndpoints,
+    InstanceInformationList, InstanceStatuses, InternetGateways, ManagedPrefixLists, NetworkAcls, NetworkInterfaces,
+    PublicAccessOptions, Regions, Reservations, RouteTables, SecurityGroups, Subnets,
 };
 
 pub use files::WorldFile;
@@ -31,6 +32,8 @@ pub use files::WorldFile;
 /// The same call as for the push, asked a second time.
 const TUNNEL: &str = "iam-simulate-principal-policy.open-tunnel";
 const IP_RANGES: &str = "ip-ranges.json";
+const PUSHES: &str = "cloudtrail-lookup-events.SendSSHPublicKey";
+const TUNNELS: &str = "cloudtrail-lookup-events.OpenTunnel";
 const ENTRIES: &str = "ec2-get-managed-prefix-list-entries.";
 
 #[derive(Debug, thiserror::Error)]
@@ -96,6 +99,9 @@ pub fn read_world(folder: &Path, instance_id: Option<&str>) -> Result<Facts, Wor
         managed_node: folder
             .pages::<InstanceInformationList>("ssm-describe-instance-information")
             .only(|node| is_ours(&node.instance_id)),
+        // What was looked up for another instance says nothing of this one.
+        pushes: trail::pushes_to(&folder.pages::<Events>(PUSHES).whole(), id),
+        tunnels: trail::tunnels_to(&folder.pages::<Events>(TUNNELS).whole(), &instance),
         instance,
         instance_owner_id,
         asked_with: AskedWith::default(),
@@ -148,6 +154,8 @@ pub fn write_world(folder: &Path, facts: &Facts) -> Result<(), WorldError> {
     }
     write(folder, "aws/iam-simulate-principal-policy.json", &aws.simulation)?;
     write(folder, &format!("aws/{TUNNEL}.json"), &aws.tunnel_simulation)?;
+    write(folder, &format!("aws/{PUSHES}.json"), &Events::all(&aws.pushes))?;
+    write(folder, &format!("aws/{TUNNELS}.json"), &Events::all(&aws.tunnels))?;
     write(folder, "aws/ssm-describe-instance-information.json", &InstanceInformationList::one(&aws.managed_node))
 }
 

@@ -13,7 +13,7 @@ use super::operations::{
     DescribeInstances, DescribeRegions,
 };
 use super::refused::{Answer, fact};
-use super::{identity, network};
+use super::{identity, network, trail};
 use crate::facts::{AskedWith, AwsFacts, Facts, Image, Instance};
 
 /// What a run is about.
@@ -52,6 +52,8 @@ pub async fn gather<A: Aws>(aws: &A, question: &Question, budget: &Budget, pace:
     };
     let regions = budget.ask(<A as DescribeRegions>::ACTION, aws.describe_regions());
     let zones = budget.ask(<A as DescribeAvailabilityZones>::ACTION, aws.describe_availability_zones());
+    // On the heap, as the whole run is one future.
+    let trail = Box::pin(trail::look(aws, budget, &question.attempt, id));
     let image = async { image(aws, budget, &instance.clone().await).await };
     let network = network::look(aws, budget, region, &question.attempt, endpoints.clone(), instance.clone());
     let identity = identity::look(aws, budget, region, &question.attempt, caller.clone(), instance.clone());
@@ -67,9 +69,10 @@ pub async fn gather<A: Aws>(aws: &A, question: &Question, budget: &Budget, pace:
         };
         (node, brought)
     };
-    let (status, regions, zones, image, network, identity, tunnel, (managed_node, brought)) =
-        tokio::join!(status, regions, zones, image, network, identity, tunnel, os);
+    let (status, regions, zones, image, network, identity, tunnel, (managed_node, brought), trail) =
+        tokio::join!(status, regions, zones, image, network, identity, tunnel, os, trail);
     let seen = instance.await;
+    let trail = trail.of_instance(id, &seen.instance);
     let tunnel_simulation = match tunnel {
         Some((arn, simulation)) if identity.principal_arn == Fact::Known(arn.clone()) => simulation,
         _ => {
@@ -79,6 +82,8 @@ pub async fn gather<A: Aws>(aws: &A, question: &Question, budget: &Budget, pace:
     };
     let aws = AwsFacts {
         region: Fact::Known(question.region.clone()),
+        pushes: trail.pushes,
+        tunnels: trail.tunnels,
         instance: seen.instance,
         instance_owner_id: seen.owner_id,
         instance_status: status,

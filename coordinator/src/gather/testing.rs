@@ -201,6 +201,7 @@ answers! {
     DescribeInstanceInformation::describe_instance_information(id: &str) -> Vec<InstanceInformation> = |fake| {
         fake.node.clone().into_iter().collect()
     }, id;
+    LookupEvents::lookup_events(event_name: &str, _instance_id: &str) -> Vec<TrailEvent> = |_fake| Vec::new(), event_name;
     SendCommand::send_command(shell: &ShellCommand) -> String = |_fake| "command-1".to_owned(), shell.script.clone();
 }
 

@@ -61,6 +61,8 @@ fn unreadable(facts: &Facts) -> Vec<(&'static str, Why)> {
         ("principal_arn", why(&aws.principal_arn)),
         ("simulation", why(&aws.simulation)),
         ("managed_node", why(&aws.managed_node)),
+        ("pushes", why(&aws.pushes)),
+        ("tunnels", why(&aws.tunnels)),
         ("os", why(&facts.os)),
     ];
     all.into_iter().filter_map(|(name, why)| why.map(|why| (name, why))).collect()
@@ -79,6 +81,8 @@ async fn every_call_is_made_once_and_nothing_is_missing() {
             // Of the service, and the customer's two.
             "ec2:GetManagedPrefixListEntries" => 3,
             "ssm:GetCommandInvocation" => 3,
+            // Of pushes, and of the tunnels that `auto` may need.
+            "cloudtrail:LookupEvents" => 2,
             // Only a principal whose path is not known needs them.
             "iam:GetRole" | "iam:GetUser" => 0,
             _ => 1,
@@ -110,7 +114,7 @@ async fn with_everything_refused_nothing_is_known_but_the_region() {
     fake.refuse = ACTIONS.iter().map(|action| (*action, "AccessDenied")).collect();
     let facts = run(&fake).await;
     let found = unreadable(&facts);
-    assert_eq!(found.len(), 20, "{found:#?}");
+    assert_eq!(found.len(), 22, "{found:#?}");
     assert!(found.iter().all(|(_, why)| why.missing_action.is_some()), "{found:#?}");
     assert_eq!(facts.aws.region, Fact::Known("eu-west-1".into()));
 }

@@ -34,5 +34,9 @@ pub fn set(facts: &mut OsFacts, lines: &[(u64, &str, u32, &str)]) {
         pid: *pid,
         message: (*message).into(),
     };
-    facts.log.recent = Fact::Known(RecentLog { source: "the journal".into(), lines: lines.iter().map(line).collect() });
+    facts.log.recent = Fact::Known(RecentLog {
+        source: "the journal".into(),
+        lines: lines.iter().map(line).collect(),
+        ..RecentLog::default()
+    });
 }

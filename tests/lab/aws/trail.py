@@ -34,10 +34,10 @@ class Trail:
             "sourceIPAddress": "203.0.113.7",
             "requestParameters": {
                 "instanceId": call.params.get("InstanceId"),
-                "osUser": call.params.get("InstanceOSUser"),
-                "SSHKey": {"publicKey": call.params.get("SSHPublicKey")},
+                "instanceOSUser": call.params.get("InstanceOSUser"),
+                "sSHPublicKey": call.params.get("SSHPublicKey"),
             },
-            "responseElements": None,
+            "responseElements": {"requestId": event_id, "success": True},
             "eventID": event_id,
             "readOnly": False,
             "eventType": "AwsApiCall",
@@ -45,7 +45,13 @@ class Trail:
             "recipientAccountId": arn.split(":")[4],
         }
         if error:
-            detail |= {"errorCode": error.code.replace("AccessDeniedException", "AccessDenied"), "errorMessage": error.message}
+            detail |= {
+                "errorCode": error.code.replace("AccessDeniedException", "AccessDenied"), "errorMessage": error.message,
+                "responseElements": None,
+            }  # fmt: skip
+            # A call that was not let in is recorded without what it asked for; the message names the instance's ARN.
+            if detail["errorCode"] == "AccessDenied":
+                detail["requestParameters"] = None
         event = {
             "EventId": event_id, "EventName": call.operation, "EventTime": now, "ReadOnly": "false",
             "EventSource": "ec2-instance-connect.amazonaws.com", "AccessKeyId": call.access_key, "Username": arn.rpartition("/")[2],

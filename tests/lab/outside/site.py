@@ -38,6 +38,10 @@ class Site:
     def iam(self) -> Any:
         return self._clients.of("iam", self.region)
 
+    def connector(self, service: str) -> Any:
+        """A client with a session of the role that the check asks about."""
+        return self._clients.of(service, self.region, self.ids["connector_credentials"])
+
     # Security groups.
 
     def rules(self, *permissions: dict[str, Any], group: str | None = None) -> None:

@@ -1,6 +1,7 @@
 //! Where AWS's side and the instance must agree.
 
 mod account_os_user;
+mod connection_last_push;
 mod imds_package_version;
 mod instance_operating_system;
 mod network_address;
@@ -14,4 +15,5 @@ pub const ALL: &[&Check<Facts>] = &[
     &account_os_user::CHECK,
     &network_address::CHECK,
     &imds_package_version::CHECK,
+    &connection_last_push::CHECK,
 ];

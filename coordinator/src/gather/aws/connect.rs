@@ -113,6 +113,7 @@ pub async fn originate(login: &Login, budget: Duration) -> Result<Origin, Connec
 
 fn clients(config: &SdkConfig, log: CallLog) -> Clients {
     Clients {
+        cloudtrail: aws_sdk_cloudtrail::Client::new(config),
         ec2: aws_sdk_ec2::Client::new(config),
         iam: aws_sdk_iam::Client::new(config),
         ssm: aws_sdk_ssm::Client::new(config),

@@ -1,5 +1,6 @@
 //! The operations over the AWS SDK: one file per service.
 
+mod cloudtrail;
 mod connect;
 mod convert;
 mod ec2;
@@ -23,6 +24,7 @@ use super::refused::{Answer, Refused, RefusedKind};
 /// The clients of one account and Region, over one HTTP client.
 #[derive(Clone, Debug)]
 pub struct Clients {
+    cloudtrail: aws_sdk_cloudtrail::Client,
     ec2: aws_sdk_ec2::Client,
     iam: aws_sdk_iam::Client,
     ssm: aws_sdk_ssm::Client,

@@ -17,6 +17,7 @@ use eic_doctor_proto::{Attempt, Fact};
 use super::Budget;
 use super::operations::Aws;
 use super::refused::{Answer, Refused};
+use super::trail::{self, Trail};
 use crate::facts::{AskedWith, CallerIdentity, Facts, Instance};
 use operations::{DescribeInstancesPage, Filters, Page, Pages};
 use simulate::{Owned, Permission, Simulator};
@@ -83,7 +84,14 @@ pub async fn look<A: Aws + Pages>(
             Some(_) => first.await?,
             None => {
                 let around = surroundings::surroundings(aws, budget, order.region, order.attempt, order.caller.clone());
-                let (mut around, first) = tokio::join!(around, first);
+                let trail = async {
+                    match (order.is_read.0)("cloudtrail:LookupEvents") {
+                        true => trail::look(aws, budget, order.attempt, "").await,
+                        false => Trail::default(),
+                    }
+                };
+                let (mut around, first, trail) = tokio::join!(around, first, trail);
+                lists.trail = trail;
                 around.asked_with = order.asked_with.clone();
                 lists.endpoints = around.instance_connect_endpoints.known().cloned().unwrap_or_default();
                 shared = Some(Neighbourhoods::of(around));
@@ -134,16 +142,18 @@ pub async fn look<A: Aws + Pages>(
 
 /// What is the instance's own, in place of another's.
 fn put(facts: &mut Facts, found: Found, permission: Permission, lists: &mut Lists) {
-    let id = found.instance.instance_id.as_deref().unwrap_or_default();
+    let id = found.instance.instance_id.clone().unwrap_or_default();
     let aws = &mut facts.aws;
-    aws.instance_status = lists.status(id);
-    aws.managed_node = lists.node(id);
+    aws.instance_status = lists.status(&id);
+    aws.managed_node = lists.node(&id);
     aws.image = lists.image(found.instance.image_id.as_deref());
     aws.instance_owner_id = found.owner_id;
     aws.principal_arn = permission.principal_arn;
     aws.simulation = permission.simulation;
     aws.tunnel_simulation = permission.tunnel_simulation;
     aws.instance = Fact::Known(found.instance);
+    let trail = lists.trail.of_instance(id.as_str(), &aws.instance);
+    (aws.pushes, aws.tunnels) = (trail.pushes, trail.tunnels);
 }
 
 async fn instances<A: DescribeInstancesPage>(

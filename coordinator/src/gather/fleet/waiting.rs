@@ -14,6 +14,7 @@ use super::pages::{all_pages, in_chunks};
 use crate::facts::{Image, InstanceConnectEndpoint, InstanceInformation, InstanceStatus};
 use crate::gather::Budget;
 use crate::gather::refused::{Answer, Refused};
+use crate::gather::trail::Trail;
 
 /// `DescribeInstanceStatus` takes so many ids.
 const STATUS_IDS: usize = 100;
@@ -28,6 +29,7 @@ const ALIKE: usize = 32;
 #[derive(Default)]
 pub(super) struct Lists {
     pub endpoints: Vec<InstanceConnectEndpoint>,
+    pub trail: Trail,
     statuses: Option<Fact<HashMap<String, Arc<InstanceStatus>>>>,
     nodes: Option<Fact<HashMap<String, InstanceInformation>>>,
     images: HashMap<String, Fact<Image>>,

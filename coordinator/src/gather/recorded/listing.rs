@@ -10,7 +10,7 @@ use super::text::Text;
 use crate::facts::{
     AvailabilityZone, BlockPublicAccessExclusion, BlockPublicAccessOptions, Image, Instance, InstanceConnectEndpoint,
     InstanceInformation, InstanceStatus, InternetGateway, ManagedPrefixList, NetworkAcl, NetworkInterface,
-    PrefixListEntry, Region, Reservation, Role, RouteTable, SecurityGroup, Subnet, User,
+    PrefixListEntry, Region, Reservation, Role, RouteTable, SecurityGroup, Subnet, TrailEvent, User,
 };
 
 /// A document with one list in it. Without the list it is another document.
@@ -113,6 +113,7 @@ listings! {
     whole NetworkInterfaces { "NetworkInterfaces" network_interfaces: NetworkInterface, by "NetworkInterfaceId" }
     whole ManagedPrefixLists { "PrefixLists" prefix_lists: ManagedPrefixList, by "PrefixListId" }
     whole Entries { "Entries" entries: PrefixListEntry, by "Cidr" }
+    whole Events { "Events" events: TrailEvent, by "EventName" }
     single InstanceInformationList { "InstanceInformationList" instance_information_list: InstanceInformation, by "InstanceId" }
 }
 

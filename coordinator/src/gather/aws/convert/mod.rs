@@ -1,5 +1,6 @@
 //! The SDK's types to the mirrors in `facts/`, field by field.
 
+mod cloudtrail;
 mod endpoint;
 mod iam;
 mod instance;
@@ -10,6 +11,7 @@ mod ssm;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 
+pub use cloudtrail::trail_event;
 pub use endpoint::{instance_connect_endpoint, network_interface};
 pub use iam::{evaluation_result, role, user};
 pub use instance::{image, instance_status, reservation};

@@ -1,0 +1,191 @@
+//! What really happened: the last calls of an attempt as CloudTrail recorded them. Nothing of a connection hangs on these.
+
+mod last_push;
+mod last_tunnel;
+
+use eic_doctor_proto::{Attempt, Check, Evidence, Finding, Remedy, Verdict};
+
+use crate::arn::{Principal, PrincipalKind};
+use crate::facts::{AwsFacts, TrailEvent};
+
+pub const ALL: &[&Check<AwsFacts>] = &[&last_push::CHECK, &last_tunnel::CHECK];
+
+const AT: &str = "cloudtrail:LookupEvents";
+const LATE: &str = "CloudTrail tells of a call some minutes after it";
+/// Characters of an error's message.
+const MESSAGE: usize = 300;
+
+/// What was called, in words.
+struct Call {
+    /// `push of a key`.
+    what: &'static str,
+    /// `pushed a key for ec2-user`.
+    done: fn(&TrailEvent) -> String,
+    /// What to do where AWS said only that it is not allowed.
+    not_allowed: &'static str,
+}
+
+/// The last call of the attempt's principal; where there is none, of anybody. The events are the newest first.
+fn verdict(events: &[&TrailEvent], facts: &AwsFacts, attempt: &Attempt, call: &Call) -> Verdict {
+    let what = call.what;
+    let own = principal(facts, attempt);
+    let is_own = |event: &&TrailEvent| own.as_ref().is_some_and(|own| is_of(event, own));
+    let Some(event) = events.iter().copied().find(is_own).or(events.first().copied()) else {
+        return Verdict::not_applicable(format!(
+            "CloudTrail tells of no {what} in the last day; it tells of a call some minutes after it"
+        ));
+    };
+    let who = event.record.user_identity.arn.as_deref().unwrap_or("somebody");
+    let at = event.time().unwrap_or("an unknown time");
+    let from = event.record.source_ip_address.as_deref().map_or_else(String::new, |from| format!(" from {from}"));
+    let Some(code) = event.record.error_code.as_deref() else {
+        return Verdict::ok(format!("at {at} {who} {}{from}", (call.done)(event)), AT);
+    };
+    let said = event.record.error_message.as_deref().unwrap_or_default();
+    let said: String = said.chars().take(MESSAGE).collect();
+    if own.is_some() && !is_own(&event) {
+        return Verdict::not_applicable(format!(
+            "of this principal there is no {what} in the last day; the last one was {who}'s at {at}, and AWS answered {code}"
+        ));
+    }
+    let Some((why, mend)) = refusal(code, call) else {
+        return Verdict::not_applicable(format!(
+            "the last {what} was refused at {at} with {code}, which the instance's state then explains"
+        ));
+    };
+    let remedy = Remedy::by_hand(mend, format!("Another {what} is answered without an error; {LATE}"));
+    let finding = Finding::new(format!("the last {what} was refused at {at}: {why}"), remedy)
+        .with([Evidence::new(format!("{code}: {said}"), AT), Evidence::new(format!("{who}{from}"), AT)]);
+    Verdict::warn(finding)
+}
+
+/// What an error means and what to do; `None` for one that passes with the instance's state, which has a check of its own.
+///
+/// Source: EC2 Instance Connect API Reference, errors of SendSSHPublicKey.
+fn refusal(code: &str, call: &Call) -> Option<(String, String)> {
+    let name = code.rsplit('.').next().unwrap_or(code);
+    let name = name.strip_suffix("Exception").unwrap_or(name);
+    let (why, mend) = match name {
+        "EC2InstanceStateInvalid" | "EC2InstanceUnavailable" => return None,
+        "AccessDenied" | "UnauthorizedOperation" | "Auth" => ("it is not allowed", call.not_allowed),
+        "Throttling" | "TooManyRequests" => {
+            ("there were too many calls", "Wait a minute before the next try, and look for what calls so often")
+        }
+        "InvalidArgs" | "Validation" => (
+            "AWS takes an argument for malformed",
+            "Push a public key of RSA or Ed25519 in OpenSSH's form, for an OS user's name of at most 32 characters",
+        ),
+        "EC2InstanceNotFound" | "ResourceNotFound" => {
+            ("AWS found no such instance", "Call in the instance's own Region, with credentials of its account")
+        }
+        "Service" | "Internal" => {
+            ("AWS's service failed", "Try again; the AWS Health Dashboard tells of troubles in the Region")
+        }
+        _ => (code, "Look up the error in the EC2 Instance Connect API Reference"),
+    };
+    Some((why.to_owned(), mend.to_owned()))
+}
+
+/// Who makes the attempt: the principal that was named, else the caller.
+fn principal(facts: &AwsFacts, attempt: &Attempt) -> Option<Principal> {
+    let caller = || facts.caller.known().and_then(|caller| caller.arn.as_deref());
+    attempt.principal.as_deref().or_else(caller)?.parse().ok()
+}
+
+/// A session is its role's, whatever its name.
+fn is_of(event: &TrailEvent, own: &Principal) -> bool {
+    let Some(theirs) = event.record.user_identity.arn.as_deref().and_then(|arn| arn.parse::<Principal>().ok()) else {
+        return false;
+    };
+    theirs.account == own.account && theirs.partition == own.partition && same(&theirs.kind, &own.kind)
+}
+
+fn same(a: &PrincipalKind, b: &PrincipalKind) -> bool {
+    use PrincipalKind::{AssumedRole, Role};
+    match (a, b) {
+        (AssumedRole { role: a } | Role { name: a }, AssumedRole { role: b } | Role { name: b }) => a == b,
+        _ => a == b,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use eic_doctor_proto::{Fact, Via, Why};
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::facts::Instance;
+
+    const ROLE: &str = "arn:aws:iam::123456789012:role/eic/connector";
+
+    /// Newest first: session of which role, error code.
+    fn facts(calls: &[(&str, Option<&str>)]) -> AwsFacts {
+        let event = |(role, code): &(&str, Option<&str>)| {
+            let record = json!({
+                "eventTime": "2026-11-28T09:00:00Z",
+                "userIdentity": { "arn": format!("arn:aws:sts::123456789012:assumed-role/{role}/me") },
+                "sourceIPAddress": "203.0.113.7",
+                "errorCode": code,
+                "errorMessage": code.map(|_| "is not authorized to perform: \u{1b}[31mx"),
+                "requestParameters": { "instanceId": "i-1", "instanceOSUser": "ec2-user", "privateIpAddress": "10.0.0.5" },
+            });
+            json!({ "EventName": "SendSSHPublicKey", "CloudTrailEvent": record.to_string() })
+        };
+        let events: Value = calls.iter().map(event).collect();
+        let events: Fact<Vec<TrailEvent>> = Fact::Known(serde_json::from_value(events).unwrap());
+        AwsFacts {
+            instance: Fact::Known(Instance::default()),
+            pushes: events.clone(),
+            tunnels: events,
+            ..AwsFacts::default()
+        }
+    }
+
+    fn said(check: &Check<AwsFacts>, facts: &AwsFacts) -> String {
+        let attempt = Attempt { principal: Some(ROLE.into()), via: Via::Endpoint, ..Attempt::usual() };
+        match (check.judge)(facts, &attempt) {
+            Ok(verdict) | Err(verdict) => format!("{verdict:?}"),
+        }
+    }
+
+    #[test]
+    fn the_last_call_of_the_principal_decides_whatever_others_do() {
+        for check in ALL {
+            let of = |calls: &[(&str, Option<&str>)]| said(check, &facts(calls));
+            assert!(of(&[]).starts_with("NotApplicable"), "{}", of(&[]));
+            assert!(of(&[("connector", None), ("connector", Some("AccessDenied"))]).starts_with("Ok"));
+            assert!(of(&[("connector", Some("AccessDenied")), ("connector", None)]).starts_with("Warn"));
+            assert!(of(&[("other", None), ("connector", Some("Client.UnauthorizedOperation"))]).starts_with("Warn"));
+            assert!(of(&[("other", Some("AccessDenied"))]).starts_with("NotApplicable"));
+            assert!(of(&[("other", None)]).starts_with("Ok"));
+        }
+    }
+
+    #[test]
+    fn an_error_of_the_instances_state_is_no_finding_and_an_unknown_one_is_named() {
+        let of = |code: &str| said(&last_push::CHECK, &facts(&[("connector", Some(code))]));
+        assert!(of("EC2InstanceStateInvalidException").starts_with("NotApplicable"));
+        assert!(of("ThrottlingException").contains("too many calls"));
+        assert!(of("SomethingNewException").contains("SomethingNewException"));
+        assert!(!of("AccessDenied").contains('\u{1b}'));
+    }
+
+    #[test]
+    fn a_key_for_another_os_user_says_nothing_of_this_one() {
+        let mut facts = facts(&[("connector", Some("AccessDenied")), ("connector", None)]);
+        let Fact::Known(events) = &mut facts.pushes else { panic!("no events") };
+        events[0].record.request_parameters.os_user = Some("root".into());
+        assert!(said(&last_push::CHECK, &facts).starts_with("Ok"));
+        let Fact::Known(events) = &mut facts.pushes else { panic!("no events") };
+        events[0].record.request_parameters.os_user = None;
+        assert!(said(&last_push::CHECK, &facts).starts_with("Warn"));
+    }
+
+    #[test]
+    fn a_refused_lookup_is_unknown_with_its_permission() {
+        let facts =
+            AwsFacts { pushes: Fact::Unreadable(Why::not_permitted("cloudtrail:LookupEvents")), ..AwsFacts::default() };
+        let said = said(&last_push::CHECK, &facts);
+        assert!(said.starts_with("Unknown") && said.contains("cloudtrail:LookupEvents"), "{said}");
+    }
+}

@@ -149,8 +149,7 @@ impl FleetArgs {
 }
 
 fn read_accounts(path: &Path) -> anyhow::Result<Vec<Account>> {
-    let text =
-        std::fs::read_to_string(path).with_context(|| format!("read {}", visible(&path.display().to_string())))?;
+    let text = ranges::text(path).with_context(|| format!("read {}", visible(&path.display().to_string())))?;
     let lines =
         text.lines().enumerate().map(|(index, line)| (index + 1, line.split('#').next().unwrap_or_default().trim()));
     let accounts = lines.filter(|(_, line)| !line.is_empty()).map(|(number, line)| {
@@ -205,6 +204,17 @@ mod tests {
         assert!(!fleet("").filters()[0][0].1.contains(&"terminated".to_owned()));
         let asked = fleet("--filter instance-state-name=terminated").filters();
         assert_eq!(asked, [[("instance-state-name".to_owned(), vec!["terminated".to_owned()])]]);
+    }
+
+    #[test]
+    fn accounts_are_not_read_from_a_device_or_a_fifo_that_nobody_writes_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let fifo = folder.path().join("fifo");
+        assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+        for path in [Path::new("/dev/null"), &fifo] {
+            let error = read_accounts(path).unwrap_err();
+            assert!(format!("{error:#}").ends_with("it is not a regular file"), "{error:#}");
+        }
     }
 
     #[test]

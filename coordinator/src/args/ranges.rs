@@ -1,7 +1,6 @@
 //! `--reach FILE`: ranges of addresses with names.
 
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow, bail};
@@ -10,6 +9,7 @@ use ipnet::IpNet;
 
 use super::{Source, value};
 use crate::fleet::Range;
+use crate::gather::read_regular_file;
 
 /// Each instance is told of for each range, so that more would only be noise.
 const RANGES: usize = 1_000;
@@ -37,17 +37,13 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Vec<Range>> {
     Ok(ranges)
 }
 
-fn text(path: &Path) -> io::Result<String> {
-    // Opening a FIFO would wait for somebody to write.
-    if !std::fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
-    }
-    let mut text = String::new();
-    File::open(path)?.take(BYTES + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > BYTES {
+/// The text of a file of lines.
+pub(super) fn text(path: &Path) -> io::Result<String> {
+    let bytes = read_regular_file(path, BYTES)?;
+    if bytes.len() as u64 > BYTES {
         return Err(io::Error::other(format!("it has more than {BYTES} bytes")));
     }
-    Ok(text)
+    String::from_utf8(bytes).map_err(|_| io::Error::other("it is not UTF-8"))
 }
 
 fn range(line: &str) -> Result<Range, String> {

@@ -3,14 +3,14 @@
 //! Nothing is downloaded unless the user names a URL. A file that is empty, cut or holds no range of the service is refused with one
 //! error: taken as it stands it would say that the service has no addresses.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use eic_doctor_proto::visible;
 use ipnet::{Ipv4Net, Ipv6Net};
 
+use super::download::download;
+use super::regular_file::read_regular_file;
 use crate::facts::IpRanges;
 
 /// AWS's file has about two megabytes.
@@ -37,24 +37,13 @@ pub enum IpRangesError {
 
 pub fn read_ip_ranges(path: &Path) -> Result<IpRanges, IpRangesError> {
     let failed = |source| IpRangesError::Read { path: path.to_owned(), source };
-    let mut bytes = Vec::new();
-    File::open(path).map_err(failed)?.take(LIMIT as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
+    let bytes = read_regular_file(path, LIMIT as u64).map_err(failed)?;
     parse(&bytes, &path.display().to_string())
 }
 
 pub async fn download_ip_ranges(url: &str, timeout: Duration) -> Result<IpRanges, IpRangesError> {
-    // Fails only when somebody has installed a provider already, and ours is ring too.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let failed = |source: reqwest::Error| IpRangesError::Get { url: url.to_owned(), source: source.without_url() };
-    let client = reqwest::Client::builder().timeout(timeout).build().map_err(failed)?;
-    let mut response = client.get(url).send().await.and_then(reqwest::Response::error_for_status).map_err(failed)?;
-    let mut body = Vec::new();
-    while let Some(piece) = response.chunk().await.map_err(failed)? {
-        body.extend_from_slice(&piece);
-        if body.len() > LIMIT {
-            break;
-        }
-    }
+    let failed = |source| IpRangesError::Get { url: url.to_owned(), source };
+    let body = download(url, timeout, LIMIT).await.map_err(failed)?;
     parse(&body, url)
 }
 
@@ -139,6 +128,16 @@ mod tests {
         }
         let large = vec![b' '; LIMIT + 1];
         assert!(matches!(parse(&large, "x"), Err(IpRangesError::TooLarge { .. })));
+    }
+
+    #[test]
+    fn a_fifo_a_folder_and_a_device_are_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let fifo = folder.path().join("fifo");
+        assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+        for path in [Path::new("/dev/zero"), folder.path(), &fifo] {
+            assert!(matches!(read_ip_ranges(path), Err(IpRangesError::Read { .. })), "{}", path.display());
+        }
     }
 
     /// Answers one request with this.

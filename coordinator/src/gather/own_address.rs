@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use eic_doctor_proto::visible;
 
+use super::download::download;
+
 /// AWS's own service for this question; it answers with the address and a new line.
 pub const CHECKIP_URL: &str = "https://checkip.amazonaws.com";
 
@@ -24,18 +26,8 @@ pub enum OwnAddressError {
 }
 
 pub async fn own_address(url: &str) -> Result<IpAddr, OwnAddressError> {
-    // Fails only when somebody has installed a provider already, and ours is ring too.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let failed = |source: reqwest::Error| OwnAddressError::Ask { url: url.to_owned(), source: source.without_url() };
-    let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).build().map_err(failed)?;
-    let mut response = client.get(url).send().await.and_then(reqwest::Response::error_for_status).map_err(failed)?;
-    let mut body = Vec::new();
-    while let Some(piece) = response.chunk().await.map_err(failed)? {
-        body.extend_from_slice(&piece);
-        if body.len() > LIMIT {
-            break;
-        }
-    }
+    let failed = |source| OwnAddressError::Ask { url: url.to_owned(), source };
+    let body = download(url, Duration::from_secs(5), LIMIT).await.map_err(failed)?;
     let answer: String = String::from_utf8_lossy(&body).trim().chars().take(LIMIT).collect();
     answer.parse().map_err(|_| OwnAddressError::NotAnAddress { url: url.to_owned(), answer })
 }

@@ -1,10 +1,11 @@
 //! `--os-facts FILE`: an `os.json`.
 
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use eic_doctor_agent::facts::OsFacts;
+
+use crate::gather::regular_file::read_regular_file;
 
 /// A whole instance's facts have some 20 kB.
 const LIMIT: u64 = 4 * 1024 * 1024;
@@ -29,12 +30,7 @@ pub enum OsFileError {
 
 pub fn read_os_file(path: &Path) -> Result<OsFacts, OsFileError> {
     let failed = |source| OsFileError::Read { path: path.to_owned(), source };
-    let mut bytes = Vec::new();
-    // Opening a FIFO would wait for somebody to write.
-    if !std::fs::metadata(path).map_err(failed)?.is_file() {
-        return Err(failed(std::io::Error::other("it is not a regular file")));
-    }
-    File::open(path).map_err(failed)?.take(LIMIT + 1).read_to_end(&mut bytes).map_err(failed)?;
+    let bytes = read_regular_file(path, LIMIT).map_err(failed)?;
     if bytes.len() as u64 > LIMIT {
         return Err(OsFileError::TooLarge { path: path.to_owned() });
     }

@@ -1,7 +1,7 @@
 //! The files and the command line, in sshd's two passes: once without a connection, then the `Match` blocks for one
 //! (OpenSSH `servconf.c`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::condition::{self, Asked};
@@ -17,6 +17,10 @@ const DEPTH: usize = 16;
 /// Lines walked in all, files that are included twice counted twice.
 const LINES: usize = 50_000;
 const PROBLEMS: usize = 20;
+/// `MAX_PORTS` of servconf.h.
+const MAX_PORTS: usize = 256;
+/// sshd itself has room for 16 (`MAX_LISTEN_SOCKS`), and prints as many as are asked for.
+const SOCKETS: usize = 1_024;
 
 /// What sshd was started with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -120,6 +124,9 @@ struct Pass<'a> {
     version: Version,
     asked: Option<&'a Asked<'a>>,
     settings: Vec<Setting>,
+    /// Names in it, for there may be as many as lines.
+    subsystems: BTreeSet<String>,
+    has_methods: bool,
     problems: Vec<Problem>,
     gaps: Vec<String>,
     walked: usize,
@@ -144,6 +151,8 @@ impl<'a> Pass<'a> {
             version,
             asked,
             settings: Vec::new(),
+            subsystems: BTreeSet::new(),
+            has_methods: false,
             problems: Vec::new(),
             gaps: Vec::new(),
             walked: 0,
@@ -253,8 +262,7 @@ impl<'a> Pass<'a> {
             Ok(values) => {
                 if keyword.name == "subsystem" && active > Holds::No {
                     let name = arguments.first().map(String::as_str).unwrap_or_default();
-                    let is_same = |one: &String| one.split(' ').next() == Some(name);
-                    if self.settings.iter().any(|s| s.keyword == "subsystem" && s.values.iter().any(is_same)) {
+                    if !self.subsystems.insert(name.to_owned()) {
                         if self.version < Version::SUBSYSTEM {
                             self.problem(at, format!("subsystem `{name}` is already defined"));
                         }
@@ -263,13 +271,12 @@ impl<'a> Pass<'a> {
                 }
                 // From 8.7 to 9.8 a block cannot take back by `any` what stands before it.
                 let is_any = keyword.name == "authenticationmethods" && values.iter().any(|value| value == "any");
-                if is_any && (Version::ARGUMENTS..Version::REFUSE_CONNECTION).contains(&self.version) {
-                    let is_set = self.settings.iter().any(|setting| setting.keyword == keyword.name);
-                    if is_set {
-                        return self.problem(at, "authenticationmethods: `any` must stand alone, in a block too");
-                    }
+                let stays = (Version::ARGUMENTS..Version::REFUSE_CONNECTION).contains(&self.version);
+                if is_any && stays && self.has_methods {
+                    return self.problem(at, "authenticationmethods: `any` must stand alone, in a block too");
                 }
                 if active > Holds::No && keyword.kind != Kind::Ignored {
+                    self.has_methods |= keyword.name == "authenticationmethods";
                     let condition = condition.clone();
                     self.settings.push(Setting { keyword: keyword.name, values, at, condition, holds: active });
                 }
@@ -395,6 +402,10 @@ fn listen_addresses(effective: &BTreeMap<&'static str, Vec<String>>, problems: &
         Some(ports) => ports.iter().filter_map(|port| port.parse().ok()).collect(),
         None => vec![22],
     };
+    if ports.len() > MAX_PORTS {
+        problems.push(Problem { at: None, text: "too many ports".to_owned() });
+        return Vec::new();
+    }
     let family = effective.get("addressfamily").and_then(|family| family.first()).map_or("any", String::as_str);
     let is_of_family = |address: &IpAddr| match family {
         "inet" => address.is_ipv4(),
@@ -405,6 +416,10 @@ fn listen_addresses(effective: &BTreeMap<&'static str, Vec<String>>, problems: &
     match effective.get("listenaddress") {
         Some(addresses) => {
             for text in addresses {
+                if shown.len() > SOCKETS || problems.len() > 2 * PROBLEMS {
+                    problems.push(Problem { at: None, text: "Too many listen sockets".to_owned() });
+                    break;
+                }
                 let (address, port) = values::address_and_port(text);
                 let Ok(address) = address.parse::<IpAddr>() else { continue };
                 if !is_of_family(&address) {
@@ -535,6 +550,28 @@ mod tests {
         assert!(found.problems[0].text.contains("recursive"), "{:?}", found.problems);
         // Twice in each: the first way down ends it.
         assert_eq!(over("Include sshd_config\nInclude sshd_*\n", None, &[]).problems.len(), 1);
+    }
+
+    #[test]
+    fn so_many_ports_and_addresses_are_none_for_sshd_and_no_work_for_us() {
+        let ports: String = (1..=20_000).map(|port| format!("Port {port}\n")).collect();
+        let addresses = "ListenAddress 192.0.2.1\n".repeat(20_000);
+        let found = over(format!("{ports}{addresses}").leak(), None, &[]);
+        assert_eq!(found.problems.last().unwrap().text, "too many ports");
+        assert_eq!(found.effective["listenaddress"], Vec::<String>::new());
+        let found = over(format!("Port 1\nPort 2\n{addresses}").leak(), None, &[]);
+        assert_eq!(found.problems.last().unwrap().text, "Too many listen sockets");
+        assert!(found.effective["listenaddress"].len() <= 1_026);
+        let found = over(format!("AddressFamily inet6\n{addresses}").leak(), None, &[]);
+        assert!(found.problems.len() <= 60, "{}", found.problems.len());
+    }
+
+    #[test]
+    fn of_many_subsystems_each_name_counts_once() {
+        let different: String = (0..20_000).map(|n| format!("Subsystem s{n} /x\n")).collect();
+        assert_eq!(over(different.clone().leak(), None, &[]).problems, []);
+        let found = over(format!("{different}Subsystem s7 /y\n").leak(), None, &[]);
+        assert_eq!(found.problems[0].text, "subsystem `s7` is already defined");
     }
 
     #[test]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 OPEN = {
-    "sshd could not start: the program is gone": "the printed command cannot mend it",
     "another program has port 22": "the printed command cannot mend it",
     "ssh.socket listens on another port": "the printed command does not mend it without Ubuntu's generator",
     "RHEL 9: sshd_config does not include sshd_config.d": "two findings, for that file also turns PAM on",

@@ -74,6 +74,19 @@ pub fn install_sshd(facts: &OsFacts) -> Option<Command> {
     }
 }
 
+/// Puts an OpenSSH server's files back that its package has brought.
+pub fn reinstall_sshd(facts: &OsFacts) -> Option<Command> {
+    match (manager(facts)?, facts.system.os_release.known()) {
+        (PackageManager::Dpkg, _) => {
+            Some(Command::new("apt-get").args(["install", "--reinstall", "-y", "openssh-server"]))
+        }
+        (PackageManager::Rpm, Some(os)) if os.id.raw() == "amzn" && os.version_id.raw() == "2" => {
+            Some(Command::new("yum").args(["reinstall", "-y", "openssh-server"]))
+        }
+        (PackageManager::Rpm, _) => Some(Command::new("dnf").args(["reinstall", "-y", "openssh-server"])),
+    }
+}
+
 /// The unit of sshd: what systemd calls it here, else what this family calls it.
 pub fn unit(facts: &OsFacts) -> &'static str {
     match facts.sshd.unit.known().map(|unit| unit.name.raw()) {

@@ -97,8 +97,11 @@ fn stopped(facts: &OsFacts, unit: &Unit, socket: Option<&SocketUnit>) -> Finding
     };
     let start = Command::new("systemctl").args(["start", name]);
     let verify = Command::new("systemctl").args(["is-active", name]).to_string();
-    let (why, remedy) = match (unit.load_state.raw(), unit.active_state.raw()) {
-        ("masked", _) => (
+    // Nobody found a version where nobody found a program.
+    let reinstall =
+        Some(()).filter(|()| facts.sshd.version == Fact::Absent).and_then(|()| platform::reinstall_sshd(facts));
+    let (why, remedy) = match (unit.load_state.raw(), unit.active_state.raw(), reinstall) {
+        ("masked", ..) => (
             format!("sshd does not run: {name} is masked"),
             Remedy::by_command(
                 "Unmask the unit and start it, as root on the instance",
@@ -106,7 +109,15 @@ fn stopped(facts: &OsFacts, unit: &Unit, socket: Option<&SocketUnit>) -> Finding
                 verify,
             ),
         ),
-        (_, "failed") => (
+        (_, _, Some(reinstall)) => (
+            "sshd does not run: its program is gone".to_owned(),
+            Remedy::by_command(
+                "Install it again and start it, as root on the instance",
+                &reinstall.and(platform::restart_failed(facts)),
+                verify,
+            ),
+        ),
+        (_, "failed", None) => (
             format!("sshd does not run: {name} failed"),
             Remedy::by_command(
                 format!(
@@ -118,7 +129,7 @@ fn stopped(facts: &OsFacts, unit: &Unit, socket: Option<&SocketUnit>) -> Finding
                 verify,
             ),
         ),
-        (_, state) => (
+        (_, state, None) => (
             format!("sshd does not run: {name} is {state}"),
             Remedy::by_command("Start sshd, as root on the instance", &start, verify),
         ),
@@ -213,6 +224,16 @@ mod tests {
         assert_eq!(
             command(healthy::al2(), masked).as_deref(),
             Some("systemctl unmask sshd.service && systemctl start sshd.service")
+        );
+        let gone = |facts: &mut OsFacts| {
+            stop(facts, "loaded", "failed");
+            facts.sshd.version = Fact::Absent;
+        };
+        assert_eq!(
+            command(healthy::ubuntu_2204(), gone).as_deref(),
+            Some(
+                "apt-get install --reinstall -y openssh-server && systemctl reset-failed ssh.service && systemctl restart ssh.service"
+            )
         );
         let absent = |facts: &mut OsFacts| {
             facts.sshd.process = Fact::Absent;

@@ -34,6 +34,15 @@ impl Principal {
     pub fn arn(&self) -> &str {
         &self.arn
     }
+
+    /// A role that one AWS service alone assumes: `AWSServiceRoleFor…`, under the path `/aws-service-role/`.
+    pub fn is_service_linked(&self) -> bool {
+        match &self.kind {
+            PrincipalKind::Role { .. } => self.arn.contains(":role/aws-service-role/"),
+            PrincipalKind::AssumedRole { role } => role.starts_with("AWSServiceRoleFor"),
+            PrincipalKind::User { .. } | PrincipalKind::Root | PrincipalKind::FederatedUser => false,
+        }
+    }
 }
 
 impl fmt::Display for Principal {

@@ -8,6 +8,7 @@ use eic_doctor_proto::{Attempt, OsUser, Via};
 use ipnet::IpNet;
 
 use super::value;
+use crate::facts::ContextEntry;
 
 #[derive(Clone, Debug, Args)]
 pub struct InstanceArgs {
@@ -79,6 +80,12 @@ pub struct AttemptArgs {
     /// The client's address, for an endpoint that keeps it
     #[arg(long, value_name = "IP", conflicts_with = "source")]
     client_ip: Option<IpAddr>,
+    /// What is known of the principal's requests to AWS, for policies that ask for it: aws:MultiFactorAuthPresent=true, say
+    ///
+    /// A condition key of IAM and its value, as in `--context-entries` of `aws iam simulate-principal-policy`; may be repeated. The OS user,
+    /// the Region, tags and what a tunnel leads to are told by themselves.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = value::context)]
+    pub context: Vec<ContextEntry>,
     /// AWS's published address ranges, newer than the built-in ones: an ip-ranges.json, or its URL
     ///
     /// They count where the Region's managed prefix list of EC2 Instance Connect cannot be read. Nothing is downloaded unless a URL

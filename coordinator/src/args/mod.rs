@@ -119,7 +119,7 @@ pub struct CheckArgs {
     #[command(flatten)]
     pub attempt: AttemptArgs,
     /// Judge recorded facts, with no credentials and no network
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", conflicts_with = "context")]
     pub world: Option<PathBuf>,
     /// Judge only these: ids or prefixes of ids; may be repeated
     #[arg(long, value_name = "ID", value_delimiter = ',')]

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 
 use super::attempt::{IpRangesFrom, OsFactsFrom, Source};
 use crate::arn::{Principal, PrincipalKind};
+use crate::facts::ContextEntry;
 
 pub(super) fn instance_id(text: &str) -> Result<String, String> {
     let is_id = text.strip_prefix("i-").is_some_and(|digits| {
@@ -52,6 +53,62 @@ pub(super) fn region(text: &str) -> Result<String, String> {
         Ok(text.to_owned())
     } else {
         Err(format!("`{}` is not the name of a Region, such as eu-west-1", visible(text)))
+    }
+}
+
+/// Condition keys that say what the attempt is: flags of their own tell them.
+const TOLD: [(&str, &str); 4] = [
+    ("ec2:osuser", "--os-user"),
+    ("aws:RequestedRegion", "--region"),
+    ("ec2-instance-connect:remotePort", "--port"),
+    ("ec2-instance-connect:privateIpAddress", "--address"),
+];
+
+/// `aws:SourceIp=203.0.113.7`: a condition key and its value.
+pub(super) fn context(text: &str) -> Result<ContextEntry, String> {
+    let refused =
+        || format!("`{}` is no condition key and its value, such as aws:MultiFactorAuthPresent=true", visible(text));
+    let (key, value) = text.split_once('=').ok_or_else(refused)?;
+    // A key of IAM: a service's prefix, and a name that may hold a tag's key. Source: SimulatePrincipalPolicy, ContextKeyName.
+    let is_key = key.split_once(':').is_some_and(|(service, name)| {
+        !service.is_empty()
+            && service.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            && !name.is_empty()
+    });
+    let is_plain = key.len() <= 256 && value.len() <= 2048 && !text.chars().any(char::is_control);
+    if !is_key || value.is_empty() || !is_plain {
+        return Err(refused());
+    }
+    if let Some((_, flag)) = TOLD.iter().find(|(told, _)| told.eq_ignore_ascii_case(key)) {
+        return Err(format!("{key} is told by `{flag}`"));
+    }
+    let kind = context_kind(key);
+    let is_of_kind = match kind {
+        "ip" => value.parse::<IpNet>().is_ok() || value.parse::<IpAddr>().is_ok(),
+        "boolean" => ["true", "false"].contains(&value),
+        "numeric" => value.parse::<f64>().is_ok(),
+        _ => true,
+    };
+    if !is_of_kind {
+        return Err(format!("{key} takes a value of the type `{kind}`, which `{}` is not", visible(value)));
+    }
+    Ok(ContextEntry {
+        context_key_name: key.to_owned(),
+        context_key_values: vec![value.to_owned()],
+        context_key_type: kind.to_owned(),
+    })
+}
+
+/// The type of a global condition key, as the simulator wants it. Source: IAM User Guide, "AWS global condition context keys".
+fn context_kind(key: &str) -> &'static str {
+    match key.to_ascii_lowercase().as_str() {
+        "aws:sourceip" | "aws:vpcsourceip" => "ip",
+        "aws:multifactorauthpresent" | "aws:securetransport" | "aws:viaawsservice" | "aws:principalisawsservice" => {
+            "boolean"
+        }
+        "aws:multifactorauthage" | "aws:epochtime" | "ec2-instance-connect:maxtunnelduration" => "numeric",
+        "aws:currenttime" | "aws:tokenissuetime" => "date",
+        _ => "string",
     }
 }
 

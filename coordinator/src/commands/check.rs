@@ -5,7 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::anyhow;
 use eic_doctor_agent::report::rfc3339;
-use eic_doctor_proto::{Attempt, Exit, Fact, Report, Selection, SelectionError};
+use eic_doctor_proto::{Attempt, Exit, Fact, Report, Selection, SelectionError, Via};
 use tokio::time::Instant;
 
 use super::console::{Console, Failure};
@@ -96,6 +96,7 @@ fn recorded(
     if *ip_ranges != Fact::NotGathered {
         facts.aws.ip_ranges = ip_ranges.clone();
     }
+    facts.aws.asked_with.auto = attempt.via == Via::Auto;
     let given = given(&args.attempt)?;
     let mut notes = Vec::new();
     if let Some(given) = given {

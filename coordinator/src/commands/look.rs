@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::anyhow;
 use eic_doctor_agent::facts::OsFacts;
 use eic_doctor_agent::report::Courier;
-use eic_doctor_proto::{Attempt, Fact, visible};
+use eic_doctor_proto::{Attempt, Fact, Via, visible};
 
 use super::console::{Console, Failure};
 use crate::args::{AttemptArgs, GlobalArgs, InstanceArgs, IpRangesFrom, OsFactsFrom};
@@ -109,11 +109,13 @@ pub(super) async fn look(
         (None, OsFactsFrom::Script) => Some(Courier::ScriptOnly),
         (None, _) => Some(Courier::Auto),
     };
-    let question = Question { instance_id, region: connection.region, attempt, courier };
+    let auto = attempt.via == Via::Auto;
+    let question = Question { instance_id, region: connection.region, attempt, context: args.context.clone(), courier };
     let pace = Pace::default();
     let gathering = gather(&connection.clients, &question, &budget, &pace);
     let mut gathered = told_meanwhile(gathering, &budget, console).await;
-    gathered.facts.aws.asked_with = AskedWith { profile: global.profile.clone(), region: global.region.is_some() };
+    gathered.facts.aws.asked_with =
+        AskedWith { profile: global.profile.clone(), region: global.region.is_some(), auto };
     gathered.facts.aws.ip_ranges = ip_ranges;
     if let Some(given) = given {
         gathered.facts.os = of_instance(given.os, Some(&question.instance_id));

@@ -10,9 +10,6 @@ use crate::checks;
 /// Actions that no check reads but that bring OS facts over Systems Manager.
 pub const COURIER_ACTIONS: &[&str] = &["ssm:GetCommandInvocation", "ssm:SendCommand"];
 
-/// Actions that only a fleet calls, beyond those that its checks read.
-pub const FLEET_ACTIONS: &[&str] = &["iam:GetContextKeysForPrincipalPolicy"];
-
 /// Every action that the coordinator may call. `sts:GetCallerIdentity` needs no permission, so it is not among them; nor is
 /// `sts:AssumeRole`, which is for each role's owner to grant, and only on that role.
 pub fn actions() -> BTreeSet<&'static str> {
@@ -20,7 +17,6 @@ pub fn actions() -> BTreeSet<&'static str> {
         .into_iter()
         .flat_map(|about| about.actions.iter().copied())
         .chain(COURIER_ACTIONS.iter().copied())
-        .chain(FLEET_ACTIONS.iter().copied())
         .filter(|action| *action != "sts:GetCallerIdentity")
         .collect()
 }
@@ -68,7 +64,9 @@ pub fn table() -> String {
             (true, _) => "every `os.*` check, unless the facts come from a file (`--os-facts`)".to_owned(),
             (false, "ec2:DescribeInstances") => "everything that hangs on the instance".to_owned(),
             (false, "iam:GetContextKeysForPrincipalPolicy") => {
-                "nothing, unless a fleet's instances have more than 500 different sets of tags: `aws.iam.send-ssh-public-key`".to_owned()
+                "nothing of one instance, but which condition keys were left unset is not listed; in a fleet `aws.iam.send-ssh-public-key`, \
+                 where the instances have more than 500 different sets of tags"
+                    .to_owned()
             }
             // Asked only where an ARN's path is not known.
             (false, "iam:GetRole" | "iam:GetUser") => {

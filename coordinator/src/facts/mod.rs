@@ -100,6 +100,10 @@ pub struct AwsFacts {
     pub simulation: Fact<Simulation>,
     /// `iam:SimulatePrincipalPolicy` for OpenTunnel on the endpoint that the attempt goes through.
     pub tunnel_simulation: Fact<Simulation>,
+    /// `iam:SimulatePrincipalPolicy` for what a client looks up by itself: DescribeInstances and DescribeInstanceConnectEndpoints.
+    pub describe_simulation: Fact<Simulation>,
+    /// `iam:GetContextKeysForPrincipalPolicy`: every condition key and policy variable that the principal's policies read.
+    pub context_keys: Fact<Vec<String>>,
     /// `ssm:DescribeInstanceInformation`; absent: not a managed node.
     pub managed_node: Fact<InstanceInformation>,
     /// `cloudtrail:LookupEvents` for SendSSHPublicKey on the instance in the last day, the newest first.
@@ -117,6 +121,8 @@ pub struct AskedWith {
     pub profile: Option<String>,
     /// Whether the Region was given by `--region`, and not by the environment or the configuration.
     pub region: bool,
+    /// Whether the way was left to be chosen, so that the client is `aws ec2-instance-connect ssh`, which looks the instance up.
+    pub auto: bool,
 }
 
 /// An `OwnerId`-and-instances group of `DescribeInstances`.

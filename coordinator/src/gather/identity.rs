@@ -4,6 +4,7 @@ use eic_doctor_proto::{Attempt, Fact, Via, Why};
 
 use super::budget::Budget;
 use super::operations::{Aws, GetCallerIdentity, GetRole, GetUser, SimulatePrincipalPolicy};
+use super::principal::{likely_arn, role_without_path, simulate};
 use super::refused::{Answer, Refused, RefusedKind, fact};
 use super::run::Seen;
 use crate::arn::{Principal, PrincipalKind};
@@ -25,15 +26,34 @@ pub(super) async fn caller<A: Aws>(aws: &A, budget: &Budget) -> Fact<CallerIdent
     fact(budget.ask(<A as GetCallerIdentity>::ACTION, aws.get_caller_identity()).await)
 }
 
+/// What every question to the simulator is about, besides the principal and the resource.
+#[derive(Clone, Copy)]
+pub(super) struct About<'a> {
+    pub region: &'a str,
+    pub attempt: &'a Attempt,
+    /// What the user told of the caller's requests, in place of what is supplied otherwise.
+    pub context: &'a [ContextEntry],
+}
+
+impl About<'_> {
+    /// The entries with those that the user gave. A key is one whatever its case.
+    pub fn with_given(&self, mut entries: Vec<ContextEntry>) -> Vec<ContextEntry> {
+        let is_given = |name: &str| self.context.iter().any(|given| given.context_key_name.eq_ignore_ascii_case(name));
+        entries.retain(|entry| !is_given(&entry.context_key_name));
+        entries.extend(self.context.iter().cloned());
+        entries
+    }
+}
+
 pub(super) async fn look<A: Aws>(
     aws: &A,
     budget: &Budget,
-    region: &str,
-    attempt: &Attempt,
+    about: About<'_>,
     caller: impl Future<Output = Fact<CallerIdentity>>,
     instance: impl Future<Output = Seen>,
 ) -> Identity {
-    let asker = Asker { aws, budget, region, attempt };
+    let About { attempt, .. } = about;
+    let asker = Asker { aws, budget, about };
     let named = attempt.principal.as_deref().map(str::parse::<Principal>);
     // A principal that was named is known at once: its role can be learnt while the instance is looked at.
     let (caller, role, seen) = match &named {
@@ -63,13 +83,12 @@ pub(super) async fn look<A: Aws>(
 pub(super) async fn tunnel<A: Aws>(
     aws: &A,
     budget: &Budget,
-    region: &str,
-    attempt: &Attempt,
+    about: About<'_>,
     seen: &Seen,
     endpoints: &Fact<Vec<InstanceConnectEndpoint>>,
     identity: &Identity,
 ) -> Fact<Simulation> {
-    let Some(about) = tunnel_asked_about(region, attempt, seen, endpoints) else { return Fact::NotGathered };
+    let Some(about) = tunnel_asked_about(about, seen, endpoints) else { return Fact::NotGathered };
     let principal = match &identity.principal_arn {
         Fact::Known(arn) => arn,
         Fact::Unreadable(why) => return Fact::Unreadable(why.clone()),
@@ -85,43 +104,25 @@ pub(super) async fn tunnel<A: Aws>(
 pub(super) async fn tunnel_ahead<A: Aws>(
     aws: &A,
     budget: &Budget,
-    region: &str,
-    attempt: &Attempt,
+    about: About<'_>,
     caller: &Fact<CallerIdentity>,
     seen: &Seen,
     endpoints: &Fact<Vec<InstanceConnectEndpoint>>,
 ) -> Option<(String, Fact<Simulation>)> {
-    let about = tunnel_asked_about(region, attempt, seen, endpoints)?.ok()?;
-    let principal: Principal = match &attempt.principal {
-        Some(named) => named.parse().ok()?,
-        None => caller_principal(caller).ok()?,
-    };
-    // Another account's principal is not asked about at all.
-    let own = caller.known().and_then(|caller| caller.account.as_deref());
-    if own.is_some_and(|own| own != principal.account) {
-        return None;
-    }
-    let arn = match &principal.kind {
-        PrincipalKind::User { .. } | PrincipalKind::Role { .. } => principal.arn().to_owned(),
-        PrincipalKind::AssumedRole { role } => role_without_path(&principal, role),
-        PrincipalKind::Root | PrincipalKind::FederatedUser => return None,
-    };
+    let attempt = about.attempt;
+    let about = tunnel_asked_about(about, seen, endpoints)?.ok()?;
+    let arn = likely_arn(attempt, Some(caller))?;
     let answer = simulate(aws, budget, &SimulationQuestion { policy_source_arn: arn.clone(), ..about }).await;
     Some((arn, answer))
 }
 
-async fn simulate<A: Aws>(aws: &A, budget: &Budget, question: &SimulationQuestion) -> Fact<Simulation> {
-    fact(budget.ask(<A as SimulatePrincipalPolicy>::ACTION, aws.simulate_principal_policy(question)).await)
-}
-
 /// The question but for the principal; `None` where no tunnel is meant or none can be opened.
 fn tunnel_asked_about(
-    region: &str,
-    attempt: &Attempt,
+    about: About<'_>,
     seen: &Seen,
     endpoints: &Fact<Vec<InstanceConnectEndpoint>>,
 ) -> Option<Result<SimulationQuestion, Why>> {
-    let resolved = path::resolve(attempt, &seen.instance);
+    let resolved = path::resolve(about.attempt, &seen.instance);
     let (Via::Endpoint, Some(instance)) = (resolved.via, seen.instance.known()) else { return None };
     let endpoints = endpoints.known().map(Vec::as_slice).unwrap_or_default();
     let dialled = path::address::dialled(instance, &resolved).ok()?;
@@ -134,7 +135,8 @@ fn tunnel_asked_about(
         entry("ec2-instance-connect:privateIpAddress", &dialled.address.to_string(), "ip"),
         // What the console and the AWS CLI ask for when nobody says otherwise.
         entry("ec2-instance-connect:maxTunnelDuration", "3600", "numeric"),
-        entry("aws:RequestedRegion", region, "string"),
+        entry("aws:RequestedRegion", about.region, "string"),
+        over_tls(),
     ];
     for tag in &endpoint.tags {
         if let Some(key) = &tag.key {
@@ -147,11 +149,16 @@ fn tunnel_asked_about(
         policy_source_arn: String::new(),
         action_names: vec![TUNNEL.to_owned()],
         resource_arns: vec![resource],
-        context_entries,
+        context_entries: about.with_given(context_entries),
     }))
 }
 
-fn entry(name: &str, value: &str, kind: &str) -> ContextEntry {
+/// The service has no endpoint without TLS, and the console and the AWS CLI use none.
+pub(super) fn over_tls() -> ContextEntry {
+    entry("aws:SecureTransport", "true", "boolean")
+}
+
+pub(super) fn entry(name: &str, value: &str, kind: &str) -> ContextEntry {
     ContextEntry {
         context_key_name: name.to_owned(),
         context_key_values: vec![value.to_owned()],
@@ -159,20 +166,19 @@ fn entry(name: &str, value: &str, kind: &str) -> ContextEntry {
     }
 }
 
-fn caller_principal(caller: &Fact<CallerIdentity>) -> Result<Principal, Why> {
+pub(super) fn caller_principal(caller: &Fact<CallerIdentity>) -> Result<Principal, Why> {
     let caller = match caller {
         Fact::Known(caller) => caller,
         Fact::Unreadable(why) => return Err(why.clone()),
         Fact::Absent | Fact::NotGathered => return Err(Why::new("the caller is not known")),
     };
     let arn = caller.arn.as_deref().ok_or_else(|| Why::new("sts:GetCallerIdentity told no ARN"))?;
-    arn.parse()
-        .map_err(|_| Why::new(format!("{arn} is neither a user nor a role, so its policies cannot be simulated")))
-}
-
-/// The role's path is not in a session's ARN, and most roles have none.
-fn role_without_path(principal: &Principal, name: &str) -> String {
-    format!("arn:{}:iam::{}:role/{name}", principal.partition, principal.account)
+    arn.parse().map_err(|_| {
+        Why::new(format!(
+            "{arn} is neither a user nor a role, so its policies cannot be simulated: name the one that connects with \
+                 `--principal`"
+        ))
+    })
 }
 
 struct Asked {
@@ -185,6 +191,15 @@ impl Asked {
         Self { principal_arn: Fact::Unreadable(why.clone()), simulation: Fact::Unreadable(why) }
     }
 
+    fn path_not_learnt(refused: &Refused) -> Self {
+        let why = refused.why();
+        let reason = format!("the role's path could not be learnt: {}", why.reason);
+        Self {
+            principal_arn: refused.clone().into_fact(),
+            simulation: Fact::Unreadable(Why { reason, missing_action: why.missing_action }),
+        }
+    }
+
     fn about(arn: &str, answer: Answer<Simulation>) -> Self {
         Self { principal_arn: Fact::Known(arn.to_owned()), simulation: fact(answer) }
     }
@@ -193,8 +208,7 @@ impl Asked {
 struct Asker<'a, A> {
     aws: &'a A,
     budget: &'a Budget,
-    region: &'a str,
-    attempt: &'a Attempt,
+    about: About<'a>,
 }
 
 impl<A: Aws> Asker<'_, A> {
@@ -225,11 +239,18 @@ impl<A: Aws> Asker<'_, A> {
         caller: &Fact<CallerIdentity>,
         seen: &Seen,
     ) -> Asked {
+        if principal.is_service_linked() {
+            return Asked::neither(Why::new(format!(
+                "{principal} is a service-linked role, which its AWS service alone assumes and whose policies are not simulated: \
+                 name the user or role that connects with `--principal`"
+            )));
+        }
         let own_account = caller.known().and_then(|caller| caller.account.as_deref());
         if let Some(own) = own_account.filter(|own| *own != principal.account) {
             return Asked::neither(Why::new(format!(
                 "{principal} is in another account than the caller ({own}), and iam:SimulatePrincipalPolicy reads only the \
-                 caller's own"
+                 caller's own: ask with credentials of account {}, by `--profile` or `--assume-role`",
+                principal.account
             )));
         }
         if seen.instance == Fact::Absent {
@@ -243,7 +264,8 @@ impl<A: Aws> Asker<'_, A> {
         let question = |arn: &str| self.question(arn, &resource, seen);
         match &principal.kind {
             PrincipalKind::Root => Asked::neither(Why::new(
-                "the account's root user: no IAM policy binds it, and iam:SimulatePrincipalPolicy does not take it",
+                "the account's root user: no IAM policy binds it, and iam:SimulatePrincipalPolicy does not take it; connect as a \
+                 user or role, and name it with `--principal`",
             )),
             PrincipalKind::FederatedUser => Asked::neither(Why::new(
                 "a federated user's permissions also depend on its session policy, which iam:SimulatePrincipalPolicy does \
@@ -269,7 +291,16 @@ impl<A: Aws> Asker<'_, A> {
         role: Option<Answer<String>>,
         question: impl Fn(&str) -> SimulationQuestion,
     ) -> Asked {
-        let guess = role_without_path(principal, name);
+        let Some(guess) = role_without_path(principal, name) else {
+            let role = match role {
+                Some(role) => role,
+                None => self.role_arn(name).await,
+            };
+            return match role {
+                Ok(arn) => Asked::about(&arn, self.simulate(&question(&arn)).await),
+                Err(refused) => Asked::path_not_learnt(&refused),
+            };
+        };
         let (role, first) = match role {
             Some(Ok(arn)) if arn != guess => return Asked::about(&arn, self.simulate(&question(&arn)).await),
             Some(role) => (role, self.simulate(&question(&guess)).await),
@@ -280,13 +311,7 @@ impl<A: Aws> Asker<'_, A> {
             (Ok(arn), _) => Asked::about(&arn, self.simulate(&question(&arn)).await),
             // The simulator knows the guess, so it was right: a role's name is unique in its account.
             (Err(_), Ok(first)) => Asked::about(&guess, Ok(first)),
-            (Err(refused), Err(first)) if first.is_not_found() => Asked {
-                principal_arn: refused.clone().into_fact(),
-                simulation: Fact::Unreadable(Why {
-                    reason: format!("the role's path could not be learnt: {}", refused.why().reason),
-                    ..refused.why()
-                }),
-            },
+            (Err(refused), Err(first)) if first.is_not_found() => Asked::path_not_learnt(&refused),
             (Err(refused), Err(first)) => {
                 Asked { principal_arn: refused.into_fact(), simulation: Fact::Unreadable(first.why()) }
             }
@@ -326,7 +351,7 @@ impl<A: Aws> Asker<'_, A> {
     fn resource(&self, principal: &Principal, caller: &Fact<CallerIdentity>, seen: &Seen) -> Option<String> {
         let caller = caller.known().and_then(|caller| caller.account.as_deref());
         let owner = seen.owner_id.known().map(String::as_str).or(caller)?;
-        let (partition, region, id) = (&principal.partition, self.region, &seen.instance_id);
+        let (partition, region, id) = (&principal.partition, self.about.region, &seen.instance_id);
         Some(format!("arn:{partition}:ec2:{region}:{owner}:instance/{id}"))
     }
 
@@ -334,8 +359,9 @@ impl<A: Aws> Asker<'_, A> {
     /// back as missing context.
     fn question(&self, arn: &str, resource: &str, seen: &Seen) -> SimulationQuestion {
         let mut context_entries = vec![
-            entry("ec2:osuser", self.attempt.os_user.as_str(), "string"),
-            entry("aws:RequestedRegion", self.region, "string"),
+            entry("ec2:osuser", self.about.attempt.os_user.as_str(), "string"),
+            entry("aws:RequestedRegion", self.about.region, "string"),
+            over_tls(),
         ];
         for tag in seen.instance.known().map(|instance| instance.tags.as_slice()).unwrap_or_default() {
             if let Some(key) = &tag.key {
@@ -344,16 +370,13 @@ impl<A: Aws> Asker<'_, A> {
                 context_entries.push(entry(&format!("ec2:ResourceTag/{key}"), value, "string"));
             }
         }
-        // With the browser client the console pushes, from where is not documented; a private source is not what AWS's API sees.
-        let host = self.attempt.source.filter(|source| source.prefix_len() == source.max_prefix_len());
-        if let Some(host) = host.filter(|_| self.attempt.via == Via::Public) {
-            context_entries.push(entry("aws:SourceIp", &host.addr().to_string(), "ip"));
-        }
+        // Not aws:SourceIp: from where the connection comes says nothing of the address that the caller's requests to AWS come from.
+        // These may leave through a VPC endpoint, a proxy or another network, and with the browser client the console sends them.
         SimulationQuestion {
             policy_source_arn: arn.to_owned(),
             action_names: vec![PUSH.to_owned()],
             resource_arns: vec![resource.to_owned()],
-            context_entries,
+            context_entries: self.about.with_given(context_entries),
         }
     }
 }

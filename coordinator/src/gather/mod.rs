@@ -16,6 +16,7 @@ pub mod operations;
 mod own_address;
 pub mod pace;
 mod prefix_lists;
+mod principal;
 pub mod recorded;
 mod refused;
 mod regular_file;

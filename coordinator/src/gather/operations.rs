@@ -66,6 +66,8 @@ operations! {
     "iam:SimulatePrincipalPolicy" SimulatePrincipalPolicy::simulate_principal_policy(question: &SimulationQuestion) -> Simulation;
     /// The newest first, of the last day, and no further back than the last one about the instance.
     "cloudtrail:LookupEvents" LookupEvents::lookup_events(event_name: &str, instance_id: &str) -> Vec<TrailEvent>;
+    /// Every condition key and policy variable that the principal's policies read.
+    "iam:GetContextKeysForPrincipalPolicy" GetContextKeysForPrincipalPolicy::get_context_keys_for_principal_policy(principal_arn: &str) -> Vec<String>;
     "ssm:DescribeInstanceInformation" DescribeInstanceInformation::describe_instance_information(instance_id: &str) -> Vec<InstanceInformation>;
     /// The answer is the command's id.
     "ssm:SendCommand" SendCommand::send_command(shell: &ShellCommand) -> String;

@@ -31,6 +31,8 @@ pub use files::WorldFile;
 
 /// The same call as for the push, asked a second time.
 const TUNNEL: &str = "iam-simulate-principal-policy.open-tunnel";
+const DESCRIBE: &str = "iam-simulate-principal-policy.describe";
+const CONTEXT_KEYS: &str = "iam-get-context-keys-for-principal-policy";
 const IP_RANGES: &str = "ip-ranges.json";
 const PUSHES: &str = "cloudtrail-lookup-events.SendSSHPublicKey";
 const TUNNELS: &str = "cloudtrail-lookup-events.OpenTunnel";
@@ -96,6 +98,8 @@ pub fn read_world(folder: &Path, instance_id: Option<&str>) -> Result<Facts, Wor
         principal_arn: principal(&folder, &simulation),
         simulation,
         tunnel_simulation: folder.call::<Simulation>(TUNNEL),
+        describe_simulation: folder.call::<Simulation>(DESCRIBE),
+        context_keys: folder.call::<listing::ContextKeys>(CONTEXT_KEYS).map(|keys| keys.context_key_names),
         managed_node: folder
             .pages::<InstanceInformationList>("ssm-describe-instance-information")
             .only(|node| is_ours(&node.instance_id)),
@@ -156,6 +160,9 @@ pub fn write_world(folder: &Path, facts: &Facts) -> Result<(), WorldError> {
     write(folder, &format!("aws/{TUNNEL}.json"), &aws.tunnel_simulation)?;
     write(folder, &format!("aws/{PUSHES}.json"), &Events::all(&aws.pushes))?;
     write(folder, &format!("aws/{TUNNELS}.json"), &Events::all(&aws.tunnels))?;
+    write(folder, &format!("aws/{DESCRIBE}.json"), &aws.describe_simulation)?;
+    let keys = aws.context_keys.clone().map(|context_key_names| listing::ContextKeys { context_key_names });
+    write(folder, &format!("aws/{CONTEXT_KEYS}.json"), &keys)?;
     write(folder, "aws/ssm-describe-instance-information.json", &InstanceInformationList::one(&aws.managed_node))
 }
 

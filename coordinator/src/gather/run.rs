@@ -13,8 +13,8 @@ use super::operations::{
     DescribeInstances, DescribeRegions,
 };
 use super::refused::{Answer, fact};
-use super::{identity, network, trail};
-use crate::facts::{AskedWith, AwsFacts, Facts, Image, Instance};
+use super::{identity, network, principal, trail};
+use crate::facts::{AskedWith, AwsFacts, ContextEntry, Facts, Image, Instance};
 
 /// What a run is about.
 #[derive(Clone, Debug)]
@@ -23,6 +23,8 @@ pub struct Question {
     pub region: String,
     /// As the user gave it; `auto` is resolved when the instance is known.
     pub attempt: Attempt,
+    /// What the user told of the caller's requests, for the simulator.
+    pub context: Vec<ContextEntry>,
     /// Who brings the OS facts; `None`: nobody is asked.
     pub courier: Option<Courier>,
 }
@@ -56,10 +58,12 @@ pub async fn gather<A: Aws>(aws: &A, question: &Question, budget: &Budget, pace:
     let trail = Box::pin(trail::look(aws, budget, &question.attempt, id));
     let image = async { image(aws, budget, &instance.clone().await).await };
     let network = network::look(aws, budget, region, &question.attempt, endpoints.clone(), instance.clone());
-    let identity = identity::look(aws, budget, region, &question.attempt, caller.clone(), instance.clone());
+    let about = identity::About { region, attempt: &question.attempt, context: &question.context };
+    let identity = identity::look(aws, budget, about, caller.clone(), instance.clone());
+    let of_principal = principal::ahead(aws, budget, about, caller.clone());
     let tunnel = async {
         let (seen, caller, endpoints) = tokio::join!(instance.clone(), caller.clone(), endpoints.clone());
-        identity::tunnel_ahead(aws, budget, region, &question.attempt, &caller, &seen, &endpoints).await
+        identity::tunnel_ahead(aws, budget, about, &caller, &seen, &endpoints).await
     };
     let os = async {
         let (seen, node) = tokio::join!(instance.clone(), node);
@@ -69,17 +73,21 @@ pub async fn gather<A: Aws>(aws: &A, question: &Question, budget: &Budget, pace:
         };
         (node, brought)
     };
-    let (status, regions, zones, image, network, identity, tunnel, (managed_node, brought), trail) =
-        tokio::join!(status, regions, zones, image, network, identity, tunnel, os, trail);
+    let (status, regions, zones, image, network, identity, of_principal, tunnel, (managed_node, brought), trail) =
+        tokio::join!(status, regions, zones, image, network, identity, of_principal, tunnel, os, trail);
     let seen = instance.await;
     let trail = trail.of_instance(id, &seen.instance);
-    let tunnel_simulation = match tunnel {
-        Some((arn, simulation)) if identity.principal_arn == Fact::Known(arn.clone()) => simulation,
-        _ => {
-            let endpoints = &network.instance_connect_endpoints;
-            identity::tunnel(aws, budget, region, &question.attempt, &seen, endpoints, &identity).await
+    let tunnel = async {
+        match tunnel {
+            Some((arn, simulation)) if identity.principal_arn == Fact::Known(arn.clone()) => simulation,
+            _ => {
+                let endpoints = &network.instance_connect_endpoints;
+                identity::tunnel(aws, budget, about, &seen, endpoints, &identity).await
+            }
         }
     };
+    let of_principal = principal::settled(aws, budget, about, &identity.principal_arn, of_principal);
+    let (tunnel_simulation, of_principal) = tokio::join!(tunnel, of_principal);
     let aws = AwsFacts {
         region: Fact::Known(question.region.clone()),
         pushes: trail.pushes,
@@ -106,6 +114,8 @@ pub async fn gather<A: Aws>(aws: &A, question: &Question, budget: &Budget, pace:
         principal_arn: identity.principal_arn,
         simulation: identity.simulation,
         tunnel_simulation,
+        describe_simulation: of_principal.describe_simulation,
+        context_keys: of_principal.context_keys,
         managed_node,
         asked_with: AskedWith::default(),
     };

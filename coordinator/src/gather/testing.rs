@@ -115,6 +115,7 @@ pub fn question() -> super::run::Question {
         instance_id: ID.to_owned(),
         region: "eu-west-1".to_owned(),
         attempt: Attempt::usual(),
+        context: Vec::new(),
         courier: Some(Courier::Auto),
     }
 }

@@ -9,7 +9,7 @@ use super::courier::Pace;
 use super::operations::ACTIONS;
 use super::run::{Gathered, Question, gather};
 use super::testing::{ACCOUNT, Fake, ID, question, succeeded, under_way};
-use crate::facts::Facts;
+use crate::facts::{ContextEntry, Facts, Simulation};
 
 const PACE: Pace = Pace { first: Duration::ZERO, longest: Duration::ZERO, times: 5 };
 
@@ -53,6 +53,8 @@ fn unreadable(facts: &Facts) -> Vec<(&'static str, Why)> {
         ("instance_connect_endpoints", why(&aws.instance_connect_endpoints)),
         ("endpoint_interfaces", why(&aws.endpoint_interfaces)),
         ("tunnel_simulation", why(&aws.tunnel_simulation)),
+        ("describe_simulation", why(&aws.describe_simulation)),
+        ("context_keys", why(&aws.context_keys)),
         ("block_public_access", why(&aws.block_public_access)),
         ("block_public_access_exclusions", why(&aws.block_public_access_exclusions)),
         ("managed_prefix_lists", why(&aws.managed_prefix_lists)),
@@ -76,8 +78,8 @@ async fn every_call_is_made_once_and_nothing_is_missing() {
     assert!(gathered.complete);
     for action in ACTIONS {
         let expected = match *action {
-            // For the push, and for the tunnel of the endpoint that `auto` chooses here.
-            "iam:SimulatePrincipalPolicy" => 2,
+            // For what the client looks up, for the push, and for the tunnel of the endpoint that `auto` chooses here.
+            "iam:SimulatePrincipalPolicy" => 3,
             // Of the service, and the customer's two.
             "ec2:GetManagedPrefixListEntries" => 3,
             "ssm:GetCommandInvocation" => 3,
@@ -125,7 +127,9 @@ async fn an_instance_that_is_not_there_is_absent_and_nothing_is_sent() {
     fake.refuse.insert("ec2:DescribeInstances", "InvalidInstanceID.NotFound");
     let facts = run(&fake).await;
     assert_eq!(facts.aws.instance, Fact::Absent);
-    assert_eq!(fake.count("ssm:SendCommand") + fake.count("iam:SimulatePrincipalPolicy"), 0);
+    assert_eq!(fake.count("ssm:SendCommand"), 0);
+    // What the principal may look up does not hang on the instance.
+    assert_eq!(fake.count("iam:SimulatePrincipalPolicy"), 1);
 }
 
 #[tokio::test]
@@ -207,7 +211,7 @@ async fn a_call_that_hangs_costs_its_own_facts_when_the_time_is_up() {
 }
 
 #[tokio::test]
-async fn the_context_of_the_simulation_holds_user_region_tags_and_a_single_public_source() {
+async fn the_context_of_the_simulation_holds_user_region_and_tags_and_not_the_source_of_the_connection() {
     let mut question = question();
     question.attempt.via = Via::Public;
     question.attempt.source = Some("203.0.113.7/32".parse().unwrap());
@@ -221,12 +225,60 @@ async fn the_context_of_the_simulation_holds_user_region_tags_and_a_single_publi
     let expected = [
         "ec2:osuser=ec2-user string",
         "aws:RequestedRegion=eu-west-1 string",
+        "aws:SecureTransport=true boolean",
         "aws:ResourceTag/env=prod string",
         "ec2:ResourceTag/env=prod string",
-        "aws:SourceIp=203.0.113.7 ip",
     ];
     assert_eq!(entries, expected);
     assert_eq!(asked.resource_arns, [format!("arn:aws:ec2:eu-west-1:{ACCOUNT}:instance/{ID}")]);
+}
+
+#[tokio::test]
+async fn what_the_user_tells_of_the_requests_is_told_in_every_question_and_in_place_of_our_own() {
+    let told = |name: &str, value: &str| ContextEntry {
+        context_key_name: name.into(),
+        context_key_values: vec![value.into()],
+        context_key_type: "string".into(),
+    };
+    let mut question = question();
+    question.attempt.via = Via::Endpoint;
+    question.context = vec![told("aws:SourceIp", "203.0.113.7"), told("EC2-Instance-Connect:maxTunnelDuration", "600")];
+    let aws = run_with(&Fake::healthy(), &question).await.facts.aws;
+    let asked = |simulation: &Fact<Simulation>| {
+        let entries = simulation.known().unwrap().asked.clone().unwrap().context_entries;
+        entries
+            .into_iter()
+            .map(|e| (e.context_key_name.to_ascii_lowercase(), e.context_key_values.join(",")))
+            .collect::<Vec<_>>()
+    };
+    for simulation in [&aws.simulation, &aws.tunnel_simulation, &aws.describe_simulation] {
+        let entries = asked(simulation);
+        assert!(entries.contains(&("aws:sourceip".into(), "203.0.113.7".into())), "{entries:?}");
+        let durations: Vec<_> = entries.iter().filter(|(key, _)| key.ends_with("maxtunnelduration")).collect();
+        assert_eq!(durations, [&("ec2-instance-connect:maxtunnelduration".into(), "600".into())]);
+    }
+}
+
+#[tokio::test]
+async fn the_keys_that_the_policies_read_are_asked_for_once_and_their_refusal_costs_nothing_else() {
+    let mut fake = Fake::healthy();
+    fake.refuse.insert("iam:GetContextKeysForPrincipalPolicy", "AccessDenied");
+    let facts = run(&fake).await;
+    assert_eq!(fake.count("iam:GetContextKeysForPrincipalPolicy"), 1);
+    assert_eq!(unreadable(&facts).into_iter().map(|(name, _)| name).collect::<Vec<_>>(), ["context_keys"]);
+}
+
+#[tokio::test]
+async fn a_principal_that_is_named_is_asked_about_in_the_first_round_trip() {
+    let mut fake = Fake::healthy();
+    fake.waiting = Some(std::sync::Mutex::default());
+    let mut question = Question { courier: None, ..question() };
+    question.attempt.principal = Some(fake.role_arn.clone());
+    let budget = Budget::of(Duration::from_secs(3600));
+    let mut run = std::pin::pin!(gather(&fake, &question, &budget, &PACE));
+    assert!(futures_util::poll!(&mut run).is_pending());
+    assert_eq!(fake.about("iam:GetContextKeysForPrincipalPolicy"), [fake.role_arn.clone()]);
+    assert_eq!(fake.about("iam:SimulatePrincipalPolicy"), [fake.role_arn.clone()]);
 }
 
 fn session() -> Fake {
@@ -238,7 +290,26 @@ async fn a_session_of_a_role_without_a_path_is_simulated_once() {
     let fake = session();
     let facts = run_directly(&fake).await;
     assert_eq!(facts.aws.principal_arn, Fact::Known(fake.role_arn.clone()));
-    assert_eq!(fake.count("iam:SimulatePrincipalPolicy"), 1);
+    // For what the client looks up, and for the push.
+    assert_eq!(fake.count("iam:SimulatePrincipalPolicy"), 2);
+}
+
+#[tokio::test]
+async fn a_session_of_identity_center_is_never_guessed_to_have_no_path() {
+    let mut fake = Fake {
+        caller: format!("arn:aws:sts::{ACCOUNT}:assumed-role/AWSReservedSSO_Ops_0123456789abcdef/ann@example.com"),
+        ..Fake::healthy()
+    };
+    fake.role_arn = format!(
+        "arn:aws:iam::{ACCOUNT}:role/aws-reserved/sso.amazonaws.com/eu-west-1/AWSReservedSSO_Ops_0123456789abcdef"
+    );
+    let facts = run_directly(&fake).await;
+    assert_eq!(facts.aws.principal_arn, Fact::Known(fake.role_arn.clone()));
+    assert_eq!(fake.about("iam:SimulatePrincipalPolicy"), [fake.role_arn.clone(), fake.role_arn.clone()]);
+
+    fake.refuse.insert("iam:GetRole", "AccessDenied");
+    let found = unreadable(&run_directly(&fake).await);
+    assert!(found.iter().all(|(_, why)| why.missing_action.as_deref() == Some("iam:GetRole")), "{found:?}");
 }
 
 #[tokio::test]
@@ -248,7 +319,9 @@ async fn a_session_of_a_role_with_a_path_is_simulated_again_with_the_path() {
     let facts = run_directly(&fake).await;
     assert_eq!(facts.aws.principal_arn, Fact::Known(fake.role_arn.clone()));
     assert!(facts.aws.simulation.known().is_some());
-    assert_eq!(fake.count("iam:SimulatePrincipalPolicy"), 2);
+    assert!(facts.aws.describe_simulation.known().is_some());
+    // Both for the guess, and both for the role.
+    assert_eq!(fake.count("iam:SimulatePrincipalPolicy"), 4);
 }
 
 #[tokio::test]
@@ -260,7 +333,9 @@ async fn without_get_role_the_guess_holds_when_the_simulator_knows_it_and_else_t
     fake.role_arn = format!("arn:aws:iam::{ACCOUNT}:role/aws-reserved/ops");
     let found = unreadable(&run_directly(&fake).await);
     let named: Vec<_> = found.iter().map(|(name, why)| (*name, why.missing_action.as_deref())).collect();
-    assert_eq!(named, [("principal_arn", Some("iam:GetRole")), ("simulation", Some("iam:GetRole"))]);
+    let asked_in_vain =
+        ["describe_simulation", "context_keys", "principal_arn", "simulation"].map(|name| (name, Some("iam:GetRole")));
+    assert_eq!(named, asked_in_vain);
 }
 
 #[tokio::test]
@@ -278,10 +353,16 @@ async fn root_federated_users_and_other_accounts_cannot_be_simulated_and_the_rea
         (format!("arn:aws:sts::{ACCOUNT}:federated-user/bob"), "federated user"),
         ("arn:aws:iam::999999999999:user/bob".to_owned(), "another account"),
         ("arn:aws:iam::aws:policy/x".to_owned(), "neither a user nor a role"),
+        (format!("arn:aws:sts::{ACCOUNT}:assumed-role/AWSServiceRoleForAutoScaling/x"), "service-linked role"),
+        (
+            format!("arn:aws:iam::{ACCOUNT}:role/aws-service-role/ec2.amazonaws.com/AWSServiceRoleForEC2"),
+            "service-linked role",
+        ),
     ] {
         let fake = Fake { caller, ..Fake::healthy() };
         let found = unreadable(&run_directly(&fake).await);
-        assert_eq!(found.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["principal_arn", "simulation"]);
+        let names: Vec<_> = found.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, ["describe_simulation", "context_keys", "principal_arn", "simulation"]);
         assert!(found.iter().all(|(_, why)| why.reason.contains(word)), "{found:?}");
         assert_eq!(fake.count("iam:SimulatePrincipalPolicy"), 0);
     }

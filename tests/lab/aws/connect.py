@@ -98,7 +98,8 @@ def _refuse_without_permission(front: Front, call: Call, instance_id: str, os_us
         return
     principal = principal_with_policies(front, call.access_key, call.region, source)
     resource = f"arn:{partition}:ec2:{call.region}:{account}:instance/{instance_id}"
-    answer = decide(front, principal, call.action, resource, {"ec2:osuser": os_user, **_tags(front, call, instance_id)})
+    context = {"ec2:osuser": os_user, **_tags(front, call, instance_id)}
+    answer = decide(front, principal, call.action, resource, context, front.knobs.service_control_policies(call.access_key))
     if answer["decision"] == "explicitDeny":
         raise refusal(call, caller, resource, "an explicit deny in an identity-based policy")
     if answer["decision"] != "allowed":

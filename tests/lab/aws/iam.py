@@ -34,7 +34,8 @@ def simulate_principal_policy(front: Front, call: Call) -> Answer:
     resources = call.listed("ResourceArns.member") or ["*"]
     results = []
     for action in call.listed("ActionNames.member"):
-        decided = [(resource, decide(front, principal, action, resource, context)) for resource in resources]
+        control = front.knobs.service_control_policies(call.access_key)
+        decided = [(resource, decide(front, principal, action, resource, context, control)) for resource in resources]
         results += [_per_action(action, decided, principal)] if shape == "after" else [
             _per_resource(action, resource, answer, principal) for resource, answer in decided
         ]
@@ -55,13 +56,15 @@ def get_context_keys_for_principal_policy(front: Front, call: Call) -> Answer:
     return query_answer("iam", call.operation, {"ContextKeyNames": list(keys)})
 
 
-def decide(front: Front, principal: Principal, action: str, resource: str, context: dict[str, Any]) -> dict[str, Any]:
+def decide(front: Front, principal: Principal, action: str, resource: str, context: dict[str, Any],
+           control: list[dict[str, Any]]) -> dict[str, Any]:  # fmt: skip
     account = resource.split(":")[4] if resource.count(":") >= 5 and resource.split(":")[4] else principal.arn.split(":")[4]
     boundary = principal.boundary
     return front.simulator.decide(
         {
             "principal": principal.arn, "action": action, "resource": resource, "account": account, "context": context,
             "policies": [{"name": p.name, "policy": p.document} for p in principal.policies],
+            "control": control,
             "boundary": [{"name": boundary.name, "policy": boundary.document}] if boundary else None,
         }
     )
@@ -111,6 +114,8 @@ def _per_action(action: str, decided: list[tuple[str, dict[str, Any]]], principa
     }
     if principal.boundary:
         result["PermissionsBoundaryDecisionDetail"] = {"AllowedByPermissionsBoundary": all(a["boundaryAllows"] for a in answers)}
+    if organization := _organization(answers):
+        result["OrganizationsDecisionDetail"] = organization
     if [resource for resource, _ in decided] != ["*"]:
         result["EvalDecisionDetails"] = {}
         result["ResourceSpecificResults"] = [
@@ -134,12 +139,19 @@ def _per_resource(action: str, resource: str, answer: dict[str, Any], principal:
         "EvalActionName": action,
         "EvalResourceName": resource,
         "EvalDecision": answer["decision"],
+        "OrganizationsDecisionDetail": _organization([answer]),
         "MatchedStatements": _statements(principal, answer["matched"]),
         "MissingContextValues": answer["missing"],
         "PermissionsBoundaryDecisionDetail": (
             {"AllowedByPermissionsBoundary": answer["boundaryAllows"]} if principal.boundary else None
         ),
     }
+
+
+def _organization(answers: list[dict[str, Any]]) -> dict[str, bool] | None:
+    """Only for an account that is in an organization; which statement of it decided is not told."""
+    told = [answer["organizationAllows"] for answer in answers]
+    return None if None in told else {"AllowedByOrganizations": all(told)}
 
 
 def _statements(principal: Principal, matched: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -32,12 +32,14 @@ class Knobs:
         self._lock = threading.Lock()
         self._rules: dict[str | None, list[dict[str, Any]]] = {}
         self._shapes: dict[str | None, str] = {}
+        self._service_control: dict[str | None, list[dict[str, Any]]] = {}
         self._calls: list[dict[str, Any]] = []
         self._buckets: dict[tuple[str, str, str, bool], tuple[float, float]] = {}
 
     def turn(self, settings: dict[str, Any]) -> None:
-        """`{"access_key": KEY or "account": ID or none, "rules": […] (replace those before), "simulate_shape": "before" | "after"}`"""
-        unknown = set(settings) - {"access_key", "account", "rules", "simulate_shape"}
+        """`{"access_key": KEY or "account": ID or none, "rules": […] (replace those before), "simulate_shape": "before" | "after",
+        "service_control_policies": [DOCUMENT…] (what the organization lays on the account, beside FullAWSAccess unless one allows)}`"""
+        unknown = set(settings) - {"access_key", "account", "rules", "simulate_shape", "service_control_policies"}
         if unknown:
             raise ValueError(f"unknown settings: {', '.join(sorted(unknown))}")
         rules = settings.get("rules")
@@ -52,18 +54,23 @@ class Knobs:
                 self._rules[key] = [dict(rule) for rule in rules]
             if "simulate_shape" in settings:
                 self._shapes[key] = settings["simulate_shape"]
+            if "service_control_policies" in settings:
+                self._service_control[key] = list(settings["service_control_policies"])
 
     def reset(self, access_key: str | None = None) -> None:
         with self._lock:
             if access_key is None:
-                self._rules.clear()
-                self._shapes.clear()
+                for kept in (self._rules, self._shapes, self._service_control):
+                    kept.clear()
             else:
-                self._rules.pop(access_key, None)
-                self._shapes.pop(access_key, None)
+                for kept in (self._rules, self._shapes, self._service_control):
+                    kept.pop(access_key, None)
 
     def shape(self, access_key: str) -> str:
         return self._shapes.get(access_key) or self._shapes.get(None) or "after"
+
+    def service_control_policies(self, access_key: str) -> list[dict[str, Any]]:
+        return self._service_control.get(access_key) or self._service_control.get(None) or []
 
     def matching(self, call: Call, account: Callable[[], str]) -> list[dict[str, Any]]:
         """The rules that apply to this call, counting down those that last only so many times."""

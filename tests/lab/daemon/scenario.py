@@ -163,7 +163,7 @@ def connect_policy(region: str, instance_id: str, os_user: str) -> str:
         "Resource": f"arn:{partition}:ec2:{region}:{ACCOUNT}:instance/{instance_id}",
         "Condition": {"StringEquals": {"ec2:osuser": os_user}},
     }
-    look = {"Effect": "Allow", "Action": "ec2:DescribeInstances", "Resource": "*"}
+    look = {"Effect": "Allow", "Action": ["ec2:DescribeInstances", "ec2:DescribeInstanceConnectEndpoints"], "Resource": "*"}
     return json.dumps({"Version": "2012-10-17", "Statement": [push, look]}, indent=2)
 
 

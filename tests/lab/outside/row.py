@@ -21,7 +21,7 @@ ACL_IN, ACL_OUT = "aws.network.network-acl-inbound", "aws.network.network-acl-ou
 SHUT, ADDRESS, RUNNING = "aws.network.block-public-access", "aws.instance.address", "aws.instance.running"
 EXISTS, STATE, FAMILY = "aws.endpoint.exists", "aws.endpoint.state", "aws.endpoint.ip-address-type"
 EGRESS, ENDPOINT_ACL, TUNNEL = "aws.endpoint.security-group-egress", "aws.endpoint.network-acl", "aws.iam.open-tunnel"
-PUSH = "aws.iam.send-ssh-public-key"
+PUSH, LOOK_UP, PRINCIPAL = "aws.iam.send-ssh-public-key", "aws.iam.describe-instances", "aws.iam.principal"
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,8 @@ class Site:
         self.region: str = made["region"]
         self.net = ".".join(made["private_ip"].split(".")[:2])
         self.net6: str = made["ipv6_cidr"].removesuffix("00::/56")
+        # Whose policies are asked about: the scenario's role, unless the row takes another.
+        self.principal: str = made["role_arn"]
         # What a row made and comes back to, by a name of its own.
         self.made: dict[str, str] = {}
 
@@ -207,6 +209,58 @@ class Site:
         document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
         self.iam.put_role_policy(RoleName=self.role_name, PolicyName="tunnel", PolicyDocument=document)
 
+    # IAM.
+
+    @property
+    def instance_arn(self) -> str:
+        return f"arn:aws:ec2:{self.region}:{self.account_id}:instance/{self.instance_id}"
+
+    def policy(self, name: str, *statements: dict[str, Any]) -> None:
+        """An inline policy of the role, in place of the one of this name: `connect` is the scenario's own."""
+        self.iam.put_role_policy(RoleName=self.role_name, PolicyName=name, PolicyDocument=document(*statements))
+
+    def no_policy(self, name: str) -> None:
+        self.iam.delete_role_policy(RoleName=self.role_name, PolicyName=name)
+
+    def managed(self, *statements: dict[str, Any]) -> str:
+        """The ARN of a managed policy that hangs on nothing yet."""
+        made = self.iam.create_policy(PolicyName=f"managed-{next(_names)}-{self.instance_id[-8:]}", PolicyDocument=document(*statements))
+        return made["Policy"]["Arn"]
+
+    def bound(self, *statements: dict[str, Any]) -> None:
+        self.iam.put_role_permissions_boundary(RoleName=self.role_name, PermissionsBoundary=self.managed(*statements))
+
+    def no_boundary(self) -> None:
+        self.iam.delete_role_permissions_boundary(RoleName=self.role_name)
+
+    def user(self, *statements: dict[str, Any], path: str = "/") -> str:
+        """A user, who is asked about from now on, with an inline policy."""
+        name = f"ann-{next(_names)}-{self.instance_id[-8:]}"
+        self.principal = self.iam.create_user(UserName=name, Path=path)["User"]["Arn"]
+        if statements:
+            self.iam.put_user_policy(UserName=name, PolicyName="connect", PolicyDocument=document(*statements))
+        return name
+
+    def group_of(self, user: str, *statements: dict[str, Any]) -> str:
+        name = f"group-{next(_names)}-{self.instance_id[-8:]}"
+        self.iam.create_group(GroupName=name)
+        self.iam.put_group_policy(GroupName=name, PolicyName="connect_all", PolicyDocument=document(*statements))
+        self.iam.add_user_to_group(GroupName=name, UserName=user)
+        return name
+
+    def role(self, *statements: dict[str, Any], name: str | None = None, path: str = "/") -> str:
+        """Another role, which is asked about from now on."""
+        name = name or f"other-{next(_names)}-{self.instance_id[-8:]}"
+        made = self.iam.create_role(RoleName=name, Path=path, AssumeRolePolicyDocument=document())
+        self.iam.put_role_policy(RoleName=name, PolicyName="connect", PolicyDocument=document(*statements))
+        self.principal = made["Role"]["Arn"]
+        return name
+
+    def service_control(self, *statements: dict[str, Any]) -> None:
+        """What the organization lays on the account; nothing takes it away."""
+        told = [json.loads(document(*statements))] if statements else []
+        self.lab.ask("POST", "/aws", {"access_key": self.access_key, "service_control_policies": told})
+
     def put_endpoint(self, **state: Any) -> None:
         """What AWS says of the endpoint that no call of the user's brings about."""
         self.lab.ask("POST", f"/endpoint/{self.made['endpoint']}", state)
@@ -219,9 +273,13 @@ class Site:
     def node(self, **what: Any) -> None:
         self.lab.ask("POST", f"/instance/{self.instance_id}/node", what)
 
-    def refuse(self, *actions: str) -> None:
-        rules = [{"action": action, "answer": "refuse"} for action in actions]
+    def refuse(self, *actions: str, answer: str = "refuse") -> None:
+        rules = [{"action": action, "answer": answer} for action in actions]
         self.lab.ask("POST", "/aws", {"access_key": self.access_key, "rules": rules})
+
+
+def document(*statements: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)}, indent=2)
 
 
 def tcp(first: int | None = 22, last: int | None = None, **who: str) -> dict[str, Any]:

@@ -6,9 +6,9 @@ import dataclasses
 from types import ModuleType
 
 from outside.row import Row
-from outside.rows import address, endpoint, instance, network_acl, pairs, public_access, route, security_group, trail
+from outside.rows import address, endpoint, iam, instance, network_acl, pairs, public_access, route, security_group, trail
 
-AREAS = (security_group, network_acl, route, address, public_access, endpoint, instance, trail, pairs)
+AREAS = (security_group, network_acl, route, address, public_access, endpoint, iam, instance, trail, pairs)
 
 
 def _of(area: ModuleType) -> list[Row]:

@@ -137,7 +137,7 @@ class _Trial:
         words = {"net": site.net, "net6": site.net6, "profile": PROFILE, **site.ids, **site.made}
         flags = [flag.format_map(words) for flag in row.flags]
         argv = [
-            str(self.bench.doctor), "check", site.instance_id, "--principal", site.role_arn, "--output", "json",
+            str(self.bench.doctor), "check", site.instance_id, "--principal", site.principal, "--output", "json",
             "--os-facts", str(self.os_facts), *flags,
         ]  # fmt: skip
         done = subprocess.run(argv, env=self._environment(), capture_output=True, text=True, timeout=CHECK_TIMEOUT, check=False)

@@ -30,7 +30,7 @@ fn with_profile(facts: &AwsFacts, command: Command) -> Command {
 }
 
 /// `eic-doctor check INSTANCE`, in the account and the Region that the caller named.
-fn check(facts: &AwsFacts) -> Command {
+pub fn check(facts: &AwsFacts) -> Command {
     let check = with_profile(facts, Command::new("eic-doctor").arg("check").args(instance_id(facts)));
     match facts.region.known().filter(|region| facts.asked_with.region && is_region(region)) {
         Some(region) => check.args(["--region", region]),
@@ -62,7 +62,11 @@ pub fn recheck(facts: &AwsFacts, only: &str) -> String {
 
 /// The same attempt again, the part `only` of it.
 pub fn recheck_attempt(facts: &AwsFacts, attempt: &Attempt, only: &str) -> String {
-    let mut check = check(facts);
+    with_way(facts, check(facts), attempt).args(["--only", only]).to_string()
+}
+
+/// The flags that say by which way the attempt goes.
+pub fn with_way(facts: &AwsFacts, mut check: Command, attempt: &Attempt) -> Command {
     if attempt.via != Via::Auto {
         check = check.args(["--via", attempt.via.word()]);
     }
@@ -78,7 +82,7 @@ pub fn recheck_attempt(facts: &AwsFacts, attempt: &Attempt, only: &str) -> Strin
     if attempt.port != 22 {
         check = check.args(["--port", &attempt.port.to_string()]);
     }
-    check.args(["--only", only]).to_string()
+    check
 }
 
 /// Whether the way would dial this address when none is named.
@@ -106,7 +110,7 @@ mod tests {
         let mut facts = AwsFacts { region: Fact::Known("eu-west-1".into()), ..AwsFacts::default() };
         assert_eq!(aws(&facts, "ec2", "start").to_string(), "aws ec2 start --region eu-west-1");
         assert_eq!(recheck(&facts, "aws"), "eic-doctor check --only aws");
-        facts.asked_with = AskedWith { profile: Some("my team".into()), region: true };
+        facts.asked_with = AskedWith { profile: Some("my team".into()), region: true, auto: false };
         assert_eq!(aws(&facts, "ec2", "start").to_string(), "aws ec2 start --region eu-west-1 --profile 'my team'");
         assert_eq!(recheck(&facts, "aws"), "eic-doctor check --profile 'my team' --region eu-west-1 --only aws");
     }

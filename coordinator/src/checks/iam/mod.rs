@@ -1,5 +1,6 @@
-//! May the principal push a key, and open a tunnel where the way leads through an endpoint?
+//! May the principal look the instance up, push a key, and open a tunnel where the way leads through an endpoint?
 
+mod describe_instances;
 mod open_tunnel;
 mod principal;
 mod send_ssh_public_key;
@@ -9,4 +10,5 @@ use eic_doctor_proto::Check;
 
 use crate::facts::AwsFacts;
 
-pub const ALL: &[&Check<AwsFacts>] = &[&principal::CHECK, &send_ssh_public_key::CHECK, &open_tunnel::CHECK];
+pub const ALL: &[&Check<AwsFacts>] =
+    &[&principal::CHECK, &describe_instances::CHECK, &send_ssh_public_key::CHECK, &open_tunnel::CHECK];

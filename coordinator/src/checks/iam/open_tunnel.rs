@@ -1,8 +1,9 @@
-use eic_doctor_proto::{Attempt, Command, HopDecision, Remedy, Verdict, check};
+use eic_doctor_proto::{Attempt, HopDecision, Remedy, Verdict, check};
 use serde_json::json;
 
-use super::simulation::{self, Asked, by_hand, kind_and_name};
-use crate::checks::command::{id, recheck_attempt};
+use super::simulation::Context;
+use super::simulation::{self, Asked, allow_by_hand};
+use crate::checks::command::id;
 use crate::facts::AwsFacts;
 use crate::path::endpoint;
 
@@ -24,7 +25,8 @@ check! {
     /// ## How to mend
     ///
     /// Not allowed by any statement: add the smallest one, for this endpoint, port and address. Denied by a statement: narrow that one.
-    /// Where the policy shortens tunnels, pass `--max-tunnel-duration`.
+    /// Where the policy shortens tunnels, pass `--max-tunnel-duration`; `--context ec2-instance-connect:maxTunnelDuration=SECONDS` asks
+    /// about a tunnel that does.
     ///
     /// ## References
     ///
@@ -34,7 +36,10 @@ check! {
         id: "aws.iam.open-tunnel",
         title: "the principal may open a tunnel",
         needs: ["aws.instance.exists", "aws.iam.principal", "aws.endpoint.exists"],
-        actions: ["iam:SimulatePrincipalPolicy", "ec2:DescribeInstances", "ec2:DescribeInstanceConnectEndpoints"],
+        actions: [
+            "iam:SimulatePrincipalPolicy", "iam:GetContextKeysForPrincipalPolicy", "ec2:DescribeInstances",
+            "ec2:DescribeInstanceConnectEndpoints",
+        ],
         judge: judge,
     }
 }
@@ -57,7 +62,11 @@ fn judge(facts: &AwsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
     let simulation = facts.tunnel_simulation.need("the simulation of the principal's policies for the tunnel")?;
     let principal = simulation::principal(facts, attempt)?;
     simulation::asked_about_principal(simulation, principal, attempt)?;
-    let asked = Asked { action: ACTION, resource: &found.id, whom: "" };
+    let endpoints = facts.instance_connect_endpoints.known().into_iter().flatten();
+    let endpoint = endpoints.into_iter().find(|known| known.instance_connect_endpoint_id.as_ref() == Some(&found.id));
+    let tags = endpoint.map(|endpoint| ("the endpoint", endpoint.tags.as_slice()));
+    let context = Context { keys: &facts.context_keys, tags };
+    let asked = Asked { action: ACTION, resource: &found.id, whom: "", context };
     let is_resource =
         |arn: &str| arn.rsplit('/').next() == Some(&found.id) && arn.contains(":instance-connect-endpoint/");
     simulation::verdict(simulation, principal, &asked, is_resource, || allowing(facts, attempt, principal, &found.id))
@@ -68,25 +77,18 @@ fn allowing(facts: &AwsFacts, attempt: &Attempt, principal: &str, endpoint: &str
     let text = format!("Allow {ACTION} on this endpoint, for this port and address");
     let asked = facts.tunnel_simulation.known().and_then(|simulation| simulation.asked.as_ref());
     let resource = asked.and_then(|asked| asked.resource_arns.first());
-    let (Some(resource), Some((kind, name)), Some(endpoint), Some(address)) =
-        (resource, kind_and_name(principal), id(Some(endpoint)), attempt.address)
-    else {
-        return by_hand(&text);
+    let (Some(resource), Some(endpoint), Some(address)) = (resource, id(Some(endpoint)), attempt.address) else {
+        return allow_by_hand(principal, &text);
     };
-    let document = json!({
-        "Version": "2012-10-17",
-        "Statement": [{
-            "Effect": "Allow",
-            "Action": ACTION,
-            "Resource": resource,
-            "Condition": {
-                "NumericEquals": { "ec2-instance-connect:remotePort": attempt.port.to_string() },
-                "IpAddress": { "ec2-instance-connect:privateIpAddress": format!("{}", ipnet::IpNet::from(address)) },
-            },
-        }],
+    let statement = json!({
+        "Effect": "Allow",
+        "Action": ACTION,
+        "Resource": resource,
+        "Condition": {
+            "NumericEquals": { "ec2-instance-connect:remotePort": attempt.port.to_string() },
+            "IpAddress": { "ec2-instance-connect:privateIpAddress": format!("{}", ipnet::IpNet::from(address)) },
+        },
     });
-    let put = Command::new("aws").args(["iam", &format!("put-{kind}-policy"), &format!("--{kind}-name"), &name]);
     let policy = format!("eic-doctor-{endpoint}-{}", attempt.port);
-    let put = put.args(["--policy-name", &policy, "--policy-document", &document.to_string()]);
-    Remedy::by_command(text, &put, recheck_attempt(facts, attempt, "aws.iam"))
+    simulation::put(facts, attempt, principal, &policy, &text, &statement)
 }

@@ -1,7 +1,8 @@
-use eic_doctor_proto::{Attempt, Command, Fact, Remedy, Verdict, check};
+use eic_doctor_proto::{Attempt, Fact, Remedy, Verdict, check};
 use serde_json::json;
 
-use super::simulation::{self, Asked, by_hand, kind_and_name};
+use super::simulation::Context;
+use super::simulation::{self, Asked, allow_by_hand};
 use crate::checks::command::id;
 use crate::facts::{AwsFacts, Simulation};
 
@@ -12,7 +13,9 @@ check! {
     ///
     /// `ec2-instance-connect:SendSSHPublicKey` is asked for on the instance's ARN, with the OS user in the condition key `ec2:osuser` and
     /// the instance's tags in `aws:ResourceTag/…`. Policies often allow `ec2:osuser` for `ec2-user` alone; pushing for `ubuntu` is then
-    /// refused with AccessDenied.
+    /// refused with AccessDenied. What a policy asks for besides, `aws:SourceIp` or `aws:MultiFactorAuthPresent` say, is left unset, since
+    /// nothing here tells it of the principal's own requests; an answer that depends on it is `unknown` until `--context KEY=VALUE` tells
+    /// it. A tag that the instance does not have is no such doubt: a condition on it does not hold.
     ///
     /// ## How to look by hand
     ///
@@ -23,8 +26,9 @@ check! {
     ///
     /// ## How to mend
     ///
-    /// Not allowed by any statement: add the smallest statement, for this instance and this OS user. Denied by a statement: narrow that
-    /// one, for no other can outweigh it. Outside the permissions boundary or an Organizations policy: widen those.
+    /// Not allowed by any statement: add the smallest statement, for this instance and this OS user; a role of IAM Identity Center takes it
+    /// in its permission set. Denied by a statement: narrow that one, for no other can outweigh it. Outside the permissions boundary: add
+    /// the action there, and to a policy too. An Organizations policy: its administrators alone can change it.
     ///
     /// ## References
     ///
@@ -35,7 +39,7 @@ check! {
         id: "aws.iam.send-ssh-public-key",
         title: "the principal may push a key",
         needs: ["aws.instance.exists", "aws.iam.principal"],
-        actions: ["iam:SimulatePrincipalPolicy", "ec2:DescribeInstances"],
+        actions: ["iam:SimulatePrincipalPolicy", "iam:GetContextKeysForPrincipalPolicy", "ec2:DescribeInstances"],
         runbook: ["CheckIAMRoleOrUserPermissions"],
         judge: judge,
     }
@@ -47,10 +51,12 @@ fn judge(facts: &AwsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
     let simulation = facts.simulation.need("the simulation of the principal's policies")?;
     let principal = simulation::principal(facts, attempt)?;
     asked_the_same(simulation, principal, attempt)?;
-    let instance = facts.instance.need("the instance")?.instance_id.as_deref();
+    let seen = facts.instance.need("the instance")?;
+    let instance = seen.instance_id.as_deref();
     let instance = instance.ok_or_else(|| Verdict::unknown("AWS did not tell the instance's id"))?;
     let whom = format!(" for `{}`", attempt.os_user);
-    let asked = Asked { action: ACTION, resource: instance, whom: &whom };
+    let context = Context { keys: &facts.context_keys, tags: Some(("the instance", &seen.tags)) };
+    let asked = Asked { action: ACTION, resource: instance, whom: &whom, context };
     let is_resource = |arn: &str| is_arn_of(arn, facts, instance);
     simulation::verdict(simulation, principal, &asked, is_resource, || {
         allowing(facts, simulation, principal, instance, attempt)
@@ -72,26 +78,17 @@ fn allowing(facts: &AwsFacts, simulation: &Simulation, principal: &str, instance
     let text = format!("Allow {ACTION} for `{}` on this instance", attempt.os_user);
     let asked = simulation.asked.as_ref().and_then(|asked| asked.resource_arns.first().cloned());
     let resource = asked.or_else(|| arn_of(facts, principal, instance));
-    let (Some(resource), Some((kind, name)), Some(instance)) = (resource, kind_and_name(principal), id(Some(instance)))
-    else {
-        return by_hand(&text);
+    let (Some(resource), Some(instance)) = (resource, id(Some(instance))) else {
+        return allow_by_hand(principal, &text);
     };
-    let document = json!({
-        "Version": "2012-10-17",
-        "Statement": [{
-            "Effect": "Allow",
-            "Action": ACTION,
-            "Resource": resource,
-            "Condition": { "StringEquals": { "ec2:osuser": attempt.os_user } },
-        }],
+    let statement = json!({
+        "Effect": "Allow",
+        "Action": ACTION,
+        "Resource": resource,
+        "Condition": { "StringEquals": { "ec2:osuser": attempt.os_user } },
     });
-    let put = Command::new("aws").args(["iam", &format!("put-{kind}-policy"), &format!("--{kind}-name"), &name]);
-    // A name of its own for each instance and OS user, so that no policy that is there is overwritten.
     let policy = format!("eic-doctor-{instance}-{}", attempt.os_user.as_str().trim_end_matches('$'));
-    let put = put.args(["--policy-name", &policy, "--policy-document", &document.to_string()]);
-    let again = Command::new("eic-doctor").args(["check", instance, "--os-user", attempt.os_user.as_str()]);
-    let again = again.args(["--principal", principal, "--only", "aws.iam"]);
-    Remedy::by_command(text, &put, again.to_string())
+    simulation::put(facts, attempt, principal, &policy, &text, &statement)
 }
 
 fn arn_of(facts: &AwsFacts, principal: &str, instance: &str) -> Option<String> {

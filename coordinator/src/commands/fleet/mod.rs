@@ -202,7 +202,11 @@ impl Asked<'_> {
             attempt: self.attempt,
             wanted: &filters,
             caller: inside.caller.clone(),
-            asked_with: crate::facts::AskedWith { profile: self.global.profile.clone(), region: true },
+            asked_with: crate::facts::AskedWith {
+                profile: self.global.profile.clone(),
+                region: true,
+                auto: self.attempt.via == eic_doctor_proto::Via::Auto,
+            },
             whose: inside.whose(self.args.principal.as_deref()),
             is_read: crate::gather::fleet::fn_is_read::IsRead(&is_read),
         };

@@ -9,8 +9,8 @@ use crate::facts::{
 };
 use crate::gather::fleet::operations::{
     AssumeRole, DescribeImagesPage, DescribeInstanceInformationPage, DescribeInstanceStatusPage, DescribeInstancesPage,
-    DescribeNetworkAclsPage, DescribeRouteTablesPage, DescribeSecurityGroupsPage, DescribeSubnetsPage, Filters,
-    GetContextKeysForPrincipalPolicy, Page, Session,
+    DescribeNetworkAclsPage, DescribeRouteTablesPage, DescribeSecurityGroupsPage, DescribeSubnetsPage, Filters, Page,
+    Session,
 };
 use crate::gather::refused::{Answer, Refused, RefusedKind};
 
@@ -115,14 +115,6 @@ impl DescribeInstanceInformationPage for Clients {
         };
         let answer = self.call(action, request.send()).await?;
         Ok(page(answer.instance_information_list, answer.next_token, convert::instance_information))
-    }
-}
-
-impl GetContextKeysForPrincipalPolicy for Clients {
-    async fn get_context_keys_for_principal_policy(&self, principal_arn: &str) -> Answer<Vec<String>> {
-        let request = self.iam.get_context_keys_for_principal_policy().policy_source_arn(principal_arn);
-        let answer = self.call(<Self as GetContextKeysForPrincipalPolicy>::ACTION, request.send()).await?;
-        Ok(answer.context_key_names.unwrap_or_default())
     }
 }
 

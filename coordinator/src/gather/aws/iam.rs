@@ -4,7 +4,7 @@ use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum};
 
 use super::{Clients, all_pages, convert};
 use crate::facts::{Role, Simulation, SimulationQuestion, User};
-use crate::gather::operations::{GetRole, GetUser, SimulatePrincipalPolicy};
+use crate::gather::operations::{GetContextKeysForPrincipalPolicy, GetRole, GetUser, SimulatePrincipalPolicy};
 use crate::gather::refused::{Answer, Refused, RefusedKind};
 
 impl GetRole for Clients {
@@ -26,6 +26,14 @@ impl GetUser for Clients {
             .user
             .map(convert::user)
             .ok_or_else(|| Refused::new(<Self as GetUser>::ACTION, RefusedKind::Ill, "the answer holds no user"))
+    }
+}
+
+impl GetContextKeysForPrincipalPolicy for Clients {
+    async fn get_context_keys_for_principal_policy(&self, principal_arn: &str) -> Answer<Vec<String>> {
+        let request = self.iam.get_context_keys_for_principal_policy().policy_source_arn(principal_arn);
+        let answer = self.call(<Self as GetContextKeysForPrincipalPolicy>::ACTION, request.send()).await?;
+        Ok(answer.context_key_names.unwrap_or_default())
     }
 }
 

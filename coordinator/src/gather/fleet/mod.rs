@@ -151,6 +151,8 @@ fn put(facts: &mut Facts, found: Found, permission: Permission, lists: &mut List
     aws.principal_arn = permission.principal_arn;
     aws.simulation = permission.simulation;
     aws.tunnel_simulation = permission.tunnel_simulation;
+    aws.describe_simulation = permission.of_principal.describe_simulation;
+    aws.context_keys = permission.of_principal.context_keys;
     aws.instance = Fact::Known(found.instance);
     let trail = lists.trail.of_instance(id.as_str(), &aws.instance);
     (aws.pushes, aws.tunnels) = (trail.pushes, trail.tunnels);

@@ -36,8 +36,6 @@ operations! {
     "ec2:DescribeRouteTables" DescribeRouteTablesPage::describe_route_tables_page(token: Option<&str>) -> Page<RouteTable>;
     /// 50 a page, AWS's most; those of at most 50 ids, or of everything that Systems Manager knows.
     "ssm:DescribeInstanceInformation" DescribeInstanceInformationPage::describe_instance_information_page(ids: &[String], token: Option<&str>) -> Page<InstanceInformation>;
-    /// Every condition key and policy variable that the principal's policies read.
-    "iam:GetContextKeysForPrincipalPolicy" GetContextKeysForPrincipalPolicy::get_context_keys_for_principal_policy(principal_arn: &str) -> Vec<String>;
     "sts:AssumeRole" AssumeRole::assume_role(role_arn: &str, external_id: Option<&str>) -> Session;
 }
 

@@ -9,11 +9,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use eic_doctor_proto::{Attempt, Fact, Via, Why};
 
 use super::Order;
-use super::operations::{GetContextKeysForPrincipalPolicy, Pages};
+use super::operations::Pages;
 use crate::facts::{CallerIdentity, ContextEntry, Instance, InstanceConnectEndpoint, Simulation, SimulationQuestion};
 use crate::gather::Budget;
 use crate::gather::identity::{self, Identity};
 use crate::gather::operations::{Aws, SimulatePrincipalPolicy};
+use crate::gather::principal::{self, OfPrincipal};
 use crate::gather::refused::fact;
 use crate::gather::run::Seen;
 use crate::path;
@@ -43,6 +44,7 @@ pub(super) struct Permission {
     pub principal_arn: Fact<String>,
     pub simulation: Fact<Simulation>,
     pub tunnel_simulation: Fact<Simulation>,
+    pub of_principal: OfPrincipal,
 }
 
 /// Keys that the policies read, lower case, as far as they are known.
@@ -67,6 +69,7 @@ pub(super) struct Simulator<'a, A> {
 /// What the first instance taught.
 struct Known {
     identity: Identity,
+    of_principal: OfPrincipal,
     keys: Keys,
     /// Why the keys are not known.
     no_keys: Option<Why>,
@@ -115,6 +118,10 @@ impl<'a, A: Aws + Pages> Simulator<'a, A> {
                 principal_arn: Fact::Unreadable(why.clone()),
                 simulation: Fact::Unreadable(why.clone()),
                 tunnel_simulation: Fact::Unreadable(why.clone()),
+                of_principal: OfPrincipal {
+                    context_keys: Fact::Unreadable(why.clone()),
+                    describe_simulation: Fact::Unreadable(why.clone()),
+                },
             };
             return vec![unknown; instances.len()];
         }
@@ -126,25 +133,30 @@ impl<'a, A: Aws + Pages> Simulator<'a, A> {
         let mut permissions = Vec::with_capacity(instances.len());
         for (owned, simulation) in instances.iter().zip(pushes) {
             let tunnel_simulation = self.tunnel(owned, endpoints).await;
-            let principal_arn =
-                self.known.as_ref().map_or(Fact::NotGathered, |known| known.identity.principal_arn.clone());
-            permissions.push(Permission { principal_arn, simulation, tunnel_simulation });
+            let (principal_arn, of_principal) = match &self.known {
+                Some(known) => (known.identity.principal_arn.clone(), known.of_principal.clone()),
+                None => (Fact::NotGathered, OfPrincipal::default()),
+            };
+            permissions.push(Permission { principal_arn, simulation, tunnel_simulation, of_principal });
         }
         permissions
     }
 
     async fn learn(&self, first: &Owned<'_>) -> Known {
         let (seen, caller) = (std::future::ready(first.seen()), std::future::ready(self.caller.clone()));
-        let identity = identity::look(self.aws, self.budget, self.region, self.attempt, caller, seen).await;
-        let Some(arn) = identity.principal_arn.known() else { return Known { identity, keys: None, no_keys: None } };
-        let action = <A as GetContextKeysForPrincipalPolicy>::ACTION;
-        match self.budget.ask(action, self.aws.get_context_keys_for_principal_policy(arn)).await {
-            Ok(keys) => {
-                let keys = keys.into_iter().map(|key| key.to_ascii_lowercase()).collect();
-                Known { identity, keys: Some(keys), no_keys: None }
-            }
-            Err(refused) => Known { identity, keys: None, no_keys: Some(refused.why()) },
-        }
+        let identity = identity::look(self.aws, self.budget, self.about(), caller, seen).await;
+        let of_principal = principal::settled(self.aws, self.budget, self.about(), &identity.principal_arn, None).await;
+        let keys = of_principal.context_keys.known();
+        let keys = keys.map(|keys| keys.iter().map(|key| key.to_ascii_lowercase()).collect());
+        let no_keys = match &of_principal.context_keys {
+            Fact::Unreadable(why) => Some(why.clone()),
+            _ => None,
+        };
+        Known { identity, of_principal, keys, no_keys }
+    }
+
+    fn about(&self) -> identity::About<'_> {
+        identity::About { region: self.region, attempt: self.attempt, context: &[] }
     }
 
     async fn pushes(&mut self, instances: &[Owned<'_>]) -> Vec<Fact<Simulation>> {
@@ -237,8 +249,7 @@ impl<'a, A: Aws + Pages> Simulator<'a, A> {
         }
         let only = Fact::Known(vec![endpoint.clone()]);
         let seen = owned.seen();
-        let mut answer =
-            identity::tunnel(self.aws, self.budget, self.region, self.attempt, &seen, &only, &known.identity).await;
+        let mut answer = identity::tunnel(self.aws, self.budget, self.about(), &seen, &only, &known.identity).await;
         let asked = answer.known().and_then(|answer| answer.asked.clone());
         if let (false, Some(mut asked)) = (reads_address, asked) {
             // For all instances behind the endpoint, so without the address of this one.

@@ -172,3 +172,11 @@ pub struct GetUser {
 pub struct PublicAccessOptions {
     pub vpc_block_public_access_options: BlockPublicAccessOptions,
 }
+
+/// `GetContextKeysForPrincipalPolicy`.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ContextKeys {
+    #[serde(default)]
+    pub context_key_names: Vec<String>,
+}

@@ -2,9 +2,9 @@
 // Argument: the directory whose node_modules holds @cloud-copilot/iam-simulate.
 //
 // in:  {"id", "principal", "action", "resource", "account", "context": {KEY: VALUE | [VALUE…]},
-//       "policies": [{"name", "policy"}], "boundary": [{"name", "policy"}] | null}
+//       "policies": [{"name", "policy"}], "boundary": [{"name", "policy"}] | null, "control": [POLICY…]}
 // out: {"id", "decision": "allowed" | "explicitDeny" | "implicitDeny", "matched": [{"policy", "statement"}],
-//       "missing": [KEY…], "boundaryAllows": bool | null, "template": ARN} or {"id", "error"}
+//       "missing": [KEY…], "boundaryAllows": bool | null, "organizationAllows": bool | null, "template": ARN} or {"id", "error"}
 
 import { createRequire } from 'node:module'
 import { createInterface } from 'node:readline'
@@ -53,13 +53,24 @@ async function template(action) {
   return type ? (await iamResourceTypeDetails(service, type.name)).arn : '*'
 }
 
-async function decide({ principal, action, resource, account, context, policies, boundary }) {
+// Each level of an organization must allow, and FullAWSAccess is what allows where nothing else does.
+function organization(control) {
+  if (!control.length) {
+    return []
+  }
+  const allows = control.some(policy => [policy.Statement].flat().some(statement => statement.Effect === 'Allow'))
+  const all = { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: '*', Resource: '*' }] }
+  const policies = (allows ? control : [...control, all]).map((policy, n) => ({ name: `p-${n + 1}`, policy }))
+  return [{ orgIdentifier: 'account', policies }]
+}
+
+async function decide({ principal, action, resource, account, context, policies, boundary, control }) {
   const arn = await template(action)
   const answer = await runSimulation(
     {
       request: { principal, action, resource: { resource: arn === '*' ? '*' : resource, accountId: account }, contextVariables: context },
       identityPolicies: policies,
-      serviceControlPolicies: [],
+      serviceControlPolicies: organization(control ?? []),
       resourceControlPolicies: [],
       ...(boundary ? { permissionBoundaryPolicies: boundary } : {})
     },
@@ -86,7 +97,8 @@ async function decide({ principal, action, resource, account, context, policies,
     matched: deciding.map(reference),
     missing: [...new Set(missing)],
     template: arn,
-    boundaryAllows: boundary ? boundaries.every(a => a.result === 'Allowed') : null
+    boundaryAllows: boundary ? boundaries.every(a => a.result === 'Allowed') : null,
+    organizationAllows: control?.length ? analyses.every(a => a.scpAnalysis?.result === 'Allowed') : null
   }
 }
 

@@ -1,9 +1,16 @@
 //! What `SimulatePrincipalPolicy` says of one action on one resource, as a verdict.
 
-use eic_doctor_proto::{Attempt, Evidence, Fact, Finding, Remedy, Verdict};
+mod context;
+
+use eic_doctor_proto::{Attempt, Evidence, Fact, Finding, Remedy, Verdict, visible};
+
+use serde_json::{Value, json};
 
 use crate::arn::{Principal, PrincipalKind};
+use crate::checks::command::{aws_global, check, with_way};
 use crate::facts::{AwsFacts, EvaluationResult, MatchedStatement, Simulation};
+
+pub use context::Context;
 
 const AT: &str = "iam:SimulatePrincipalPolicy";
 
@@ -14,6 +21,8 @@ pub struct Asked<'a> {
     pub resource: &'a str,
     /// `for `ec2-user``, or nothing.
     pub whom: &'a str,
+    /// What the conditions of the policies ask about.
+    pub context: Context<'a>,
 }
 
 /// Whose policies were simulated.
@@ -32,37 +41,62 @@ pub fn verdict(
     is_resource: impl Fn(&str) -> bool,
     allow: impl FnOnce() -> Remedy,
 ) -> Result<Verdict, Verdict> {
-    let Asked { action, resource, whom } = asked;
+    let Asked { action, resource, whom, context } = asked;
     let decision = decision(simulation, action, is_resource)
         .ok_or_else(|| Verdict::unknown(format!("the simulator said nothing of {action} on {resource}")))?;
     let mut evidence = vec![Evidence::new(format!("{action} for {principal}{whom}: {}", decision.word), AT)];
     evidence.extend(decision.matched.iter().map(|statement| Evidence::new(words(statement), AT)));
-    if !decision.missing.is_empty() {
+    evidence.extend(context.evidence(simulation, decision.missing));
+    let open = context.open(decision.missing);
+    if let [first, ..] = open.as_slice() {
         // Source: IAM API Reference, EvaluationResult, MissingContextValues: the answer could be another one with them.
-        let keys = decision.missing.join(", ");
-        let why = format!("{} as long as nothing is known of {keys}, which the policies ask for", decision.word);
-        return Err(Verdict::Unknown { why, missing_action: None, evidence });
+        let keys = open.join(", ");
+        let why = format!(
+            "depends on {keys}, which the policies ask for and nothing here tells: {} without; `--context {first}=…` tells it",
+            decision.word
+        );
+        return Err(Verdict::Unknown { why: visible(&why).into_owned(), missing_action: None, evidence });
     }
-    let (why, remedy) = match decision.word {
-        "allowed" => return Ok(Verdict::Ok { evidence }),
-        _ if decision.outside_organization => (
+    let by = || {
+        let mut policies: Vec<&str> = decision.matched.iter().filter_map(|s| s.source_policy_id.as_deref()).collect();
+        policies.dedup();
+        if policies.is_empty() { "a policy".to_owned() } else { policies.join(", ") }
+    };
+    let (why, remedy) = match (decision.word, decision.outside_organization, decision.outside_boundary) {
+        ("allowed", ..) => return Ok(Verdict::Ok { evidence }),
+        ("explicitDeny", true, _) => (
+            format!("an Organizations policy denies {action}{whom}"),
+            by_hand(
+                "Have the organization's administrators narrow the service control policy that denies it: nothing in this account can outweigh it",
+            ),
+        ),
+        ("implicitDeny", true, _) => (
             format!("an Organizations policy does not allow {action}"),
-            by_hand(&format!("Have {action} allowed by the service control policies of the account")),
+            by_hand(&format!(
+                "Have the organization's administrators allow {action} in the service control policies of the account"
+            )),
         ),
-        _ if decision.outside_boundary => (
-            format!("the permissions boundary of {principal} does not allow {action}"),
-            by_hand(&format!("Add {action} to the permissions boundary of the principal")),
-        ),
-        "explicitDeny" => {
-            let policies: Vec<&str> = decision.matched.iter().filter_map(|s| s.source_policy_id.as_deref()).collect();
-            let by = if policies.is_empty() { "a policy".to_owned() } else { policies.join(", ") };
-            (
-                format!("a statement of {by} denies {action}{whom}"),
-                by_hand("Remove or narrow the statement that denies it: no other statement can outweigh it"),
-            )
+        ("explicitDeny", _, outside_boundary) => {
+            let boundary = if outside_boundary { "; the permissions boundary does not allow it either" } else { "" };
+            let text = match outside_boundary {
+                true => format!(
+                    "Remove or narrow the statement that denies it: no other statement can outweigh it; and see that the permissions \
+                     boundary allows it ({})",
+                    whose_boundary(principal)
+                ),
+                false => "Remove or narrow the statement that denies it: no other statement can outweigh it".to_owned(),
+            };
+            (format!("a statement of {} denies {action}{whom}{boundary}", by()), by_hand(&text))
         }
-        "implicitDeny" => (format!("no policy of {principal} allows {action}{whom} on {resource}"), allow()),
-        other => return Err(Verdict::unknown(format!("the simulator says `{other}`, which is not known here"))),
+        ("implicitDeny", _, true) => (
+            format!("the permissions boundary of {principal} does not allow {action}"),
+            by_hand(&format!(
+                "Add {action} to the permissions boundary ({}); a boundary grants nothing by itself, so a policy must allow it as well",
+                whose_boundary(principal)
+            )),
+        ),
+        ("implicitDeny", ..) => (format!("no policy of {principal} allows {action}{whom} on {resource}"), allow()),
+        (other, ..) => return Err(Verdict::unknown(format!("the simulator says `{other}`, which is not known here"))),
     };
     Ok(Verdict::fail(Finding::new(why, remedy).with(evidence)))
 }
@@ -134,6 +168,26 @@ pub fn by_hand(text: &str) -> Remedy {
     Remedy::by_hand(text, "`eic-doctor check` with the same principal and `--only aws.iam`")
 }
 
+/// For a principal that takes no policy of its own, or whose resource has no name: `text` says what is to be allowed.
+pub fn allow_by_hand(principal: &str, text: &str) -> Remedy {
+    // Source: IAM Identity Center User Guide, "Referencing permission sets in resource policies".
+    let set = principal.rsplit('/').next().and_then(|name| name.strip_prefix("AWSReservedSSO_")?.rsplit_once('_'));
+    match set.filter(|_| principal.contains(":role/aws-reserved/")) {
+        Some((set, _)) => {
+            by_hand(&format!("{text}: in the permission set {set} of IAM Identity Center, then provision it again"))
+        }
+        None => by_hand(text),
+    }
+}
+
+/// The command that names the boundary.
+fn whose_boundary(principal: &str) -> String {
+    match kind_and_name(principal) {
+        Some((kind, name)) => format!("`aws iam get-{kind} --{kind}-name {name}` names it"),
+        None => "`aws iam get-role` names it".to_owned(),
+    }
+}
+
 /// `role` or `user`, and the name without its path. Roles that AWS itself keeps, those of IAM Identity Center say, take no policy.
 pub fn kind_and_name(arn: &str) -> Option<(&'static str, String)> {
     let principal: Principal = arn.parse().ok().filter(|_| !arn.contains(":role/aws-"))?;
@@ -142,6 +196,23 @@ pub fn kind_and_name(arn: &str) -> Option<(&'static str, String)> {
         PrincipalKind::User { name } => Some(("user", name)),
         PrincipalKind::AssumedRole { .. } | PrincipalKind::Root | PrincipalKind::FederatedUser => None,
     }
+}
+
+/// Puts a policy of one statement to the principal, under a name of its own, so that no policy that is there is overwritten.
+pub fn put(
+    facts: &AwsFacts,
+    attempt: &Attempt,
+    principal: &str,
+    policy: &str,
+    text: &str,
+    statement: &Value,
+) -> Remedy {
+    let Some((kind, name)) = kind_and_name(principal) else { return allow_by_hand(principal, text) };
+    let document = json!({ "Version": "2012-10-17", "Statement": [statement] });
+    let put = aws_global(facts, "iam", &format!("put-{kind}-policy")).args([&format!("--{kind}-name"), &name]);
+    let put = put.args(["--policy-name", policy, "--policy-document", &document.to_string()]);
+    let again = check(facts).args(["--os-user", attempt.os_user.as_str(), "--principal", principal]);
+    Remedy::by_command(text, &put, with_way(facts, again, attempt).args(["--only", "aws.iam"]).to_string())
 }
 
 /// The session of an assumed role names its role without the path.

@@ -116,7 +116,7 @@ async fn with_everything_refused_nothing_is_known_but_the_region() {
     fake.refuse = ACTIONS.iter().map(|action| (*action, "AccessDenied")).collect();
     let facts = run(&fake).await;
     let found = unreadable(&facts);
-    assert_eq!(found.len(), 22, "{found:#?}");
+    assert_eq!(found.len(), 24, "{found:#?}");
     assert!(found.iter().all(|(_, why)| why.missing_action.is_some()), "{found:#?}");
     assert_eq!(facts.aws.region, Fact::Known("eu-west-1".into()));
 }

@@ -149,6 +149,26 @@ pub struct InstanceStatus {
     pub instance_state: Option<InstanceState>,
     pub instance_status: Option<StatusSummary>,
     pub system_status: Option<StatusSummary>,
+    /// Left out where EC2 makes no such check of the instance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attached_ebs_status: Option<StatusSummary>,
+    /// What EC2 has scheduled; those that are over stay for a week or two, with a mark before their description.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<InstanceStatusEvent>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct InstanceStatusEvent {
+    pub instance_event_id: Option<String>,
+    /// `instance-reboot`, `system-reboot`, `system-maintenance`, `instance-retirement`, `instance-stop`.
+    pub code: Option<String>,
+    /// Begins with `[Completed]` or `[Canceled]` when the event is over.
+    pub description: Option<String>,
+    /// The latest scheduled end.
+    pub not_after: Option<String>,
+    /// The earliest scheduled start.
+    pub not_before: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

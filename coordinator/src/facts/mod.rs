@@ -27,9 +27,9 @@ pub use iam::{
     ResourceSpecificResult, Role, Simulation, SimulationQuestion, User,
 };
 pub use instance::{
-    IamInstanceProfile, Image, Instance, InstanceState, InstanceStatus, Ipv6Address, MetadataOptions, NetworkInterface,
-    NetworkInterfaceAssociation, NetworkInterfaceAttachment, Operator, Placement, PrivateIpAddress,
-    SecurityGroupIdentifier, StatusDetail, StatusSummary, Tag,
+    IamInstanceProfile, Image, Instance, InstanceState, InstanceStatus, InstanceStatusEvent, Ipv6Address,
+    MetadataOptions, NetworkInterface, NetworkInterfaceAssociation, NetworkInterfaceAttachment, Operator, Placement,
+    PrivateIpAddress, SecurityGroupIdentifier, StatusDetail, StatusSummary, Tag,
 };
 pub use ip_ranges::{IpRanges, Ipv4Prefix, Ipv6Prefix};
 pub use network::{

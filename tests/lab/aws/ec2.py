@@ -35,13 +35,32 @@ def describe_instance_status(front: Front, call: Call) -> Answer:
             continue
         _set_status(item.find("systemStatus"), node.system_status)
         _set_status(item.find("instanceStatus"), node.instance_status)
+        if node.ebs_status is not None:
+            _set_status(ElementTree.SubElement(item, "attachedEbsStatus"), node.ebs_status, "passed")
+        _set_events(item, node.events)
     return _as_ec2(answer, tree)
 
 
-def _set_status(element: ElementTree.Element | None, status: str) -> None:
-    if element is None or status == "ok":
+def _set_events(item: ElementTree.Element, events: list[dict[str, str]]) -> None:
+    if not events:
         return
-    reachability = {"impaired": "failed", "initializing": "initializing"}.get(status, "insufficient-data")
+    if (event_set := item.find("eventsSet")) is None:
+        event_set = ElementTree.SubElement(item, "eventsSet")
+    for child in list(event_set):
+        event_set.remove(child)
+    for number, event in enumerate(events):
+        told = ElementTree.SubElement(event_set, "item")
+        ElementTree.SubElement(told, "instanceEventId").text = f"instance-event-{number:017x}"
+        ElementTree.SubElement(told, "code").text = event["code"]
+        ElementTree.SubElement(told, "description").text = event["description"]
+        ElementTree.SubElement(told, "notBefore").text = event["not_before"]
+
+
+def _set_status(element: ElementTree.Element | None, status: str, well: str | None = None) -> None:
+    """`well`: what the detail says where all is well, for an element that moto did not make."""
+    if element is None or (status == "ok" and well is None):
+        return
+    reachability = {"ok": well, "impaired": "failed", "initializing": "initializing"}.get(status, "insufficient-data")
     for child in list(element):
         element.remove(child)
     ElementTree.SubElement(element, "status").text = status
@@ -158,6 +177,8 @@ def stop_instances(front: Front, call: Call) -> Answer:
         for node in filter(None, map(front.nodes.get, call.listed("InstanceId"))):
             node.ping_status = "ConnectionLost" if node.ping_status else None
             node.system_status = node.instance_status = "ok"
+            node.ebs_status = "ok" if node.ebs_status else None
+            node.events = []
     return answer
 
 

@@ -26,6 +26,10 @@ class Node:
     # EC2's status checks: ok, impaired, insufficient-data, initializing, not-applicable.
     system_status: str = "ok"
     instance_status: str = "ok"
+    # None: EC2 makes no such check of it.
+    ebs_status: str | None = None
+    # Scheduled events: `code`, `description`, `not_before`.
+    events: list[dict[str, str]] = field(default_factory=list)
     # Run Command on demand: None really runs; else one of run_command.OUTCOMES.
     command_outcome: str | None = None
     # Milliseconds that a command stays Pending before it starts.

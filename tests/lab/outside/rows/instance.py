@@ -6,6 +6,10 @@ from outside.row import PUBLIC, RUNNING, Row, fault, healthy, partial
 from outside.site import Site
 
 STATUS, METADATA = "aws.instance.status-checks", "aws.instance.metadata-endpoint"
+EVENTS = "aws.instance.scheduled-events"
+RETIREMENT = {"code": "instance-retirement", "description": "The instance is running on degraded hardware",
+              "not_before": "2026-12-04T00:00:00.000Z"}  # fmt: skip
+OVER = {"code": "system-reboot", "description": "[Completed] Scheduled reboot", "not_before": "2026-11-20T00:00:00.000Z"}
 # Until `aws ec2 wait` asks, the instance was described twice: for the addresses that its system configures, and by the check.
 LOOKS = 2
 
@@ -39,6 +43,10 @@ ROWS = [
           for_good="it must be moved"),
     partial("a status check fails", PUBLIC, STATUS, lambda s: s.node(instance_status="impaired"), answer="allowed"),
     partial("the system's status check fails", PUBLIC, STATUS, lambda s: s.node(system_status="impaired"), answer="allowed"),
+    partial("its EBS volumes' status check fails", PUBLIC, STATUS, lambda s: s.node(ebs_status="impaired"), answer="allowed"),
+    partial("its retirement is scheduled", PUBLIC, EVENTS, lambda s: s.node(events=[RETIREMENT, OVER]), answer="allowed",
+            says="from 2026-12-04T00:00:00"),
+    healthy("a scheduled reboot is over", PUBLIC, lambda s: s.node(events=[OVER], ebs_status="ok")),
     healthy("status checks are not made yet", PUBLIC, lambda s: s.node(instance_status="insufficient-data")),
     healthy("tokens are optional", PUBLIC, lambda s: None, spec={"http_tokens": "optional"}),
     partial("Systems Manager does not manage it", PUBLIC, "aws.ssm.managed-node", lambda s: s.node(ping_status=None), answer="allowed",

@@ -4,9 +4,9 @@ use aws_sdk_ec2::types as sdk;
 
 use super::{each, time, word};
 use crate::facts::{
-    IamInstanceProfile, Image, Instance, InstanceState, InstanceStatus, Ipv6Address, MetadataOptions, NetworkInterface,
-    NetworkInterfaceAssociation, NetworkInterfaceAttachment, Operator, Placement, PrivateIpAddress, Reservation,
-    SecurityGroupIdentifier, StatusDetail, StatusSummary, Tag,
+    IamInstanceProfile, Image, Instance, InstanceState, InstanceStatus, InstanceStatusEvent, Ipv6Address,
+    MetadataOptions, NetworkInterface, NetworkInterfaceAssociation, NetworkInterfaceAttachment, Operator, Placement,
+    PrivateIpAddress, Reservation, SecurityGroupIdentifier, StatusDetail, StatusSummary, Tag,
 };
 
 pub fn reservation(from: sdk::Reservation) -> Reservation {
@@ -101,6 +101,29 @@ pub fn instance_status(from: sdk::InstanceStatus) -> InstanceStatus {
         instance_state: from.instance_state.map(instance_state),
         instance_status: from.instance_status.map(status_summary),
         system_status: from.system_status.map(status_summary),
+        attached_ebs_status: from.attached_ebs_status.map(ebs_status_summary),
+        events: each(from.events, instance_status_event),
+    }
+}
+
+fn instance_status_event(from: sdk::InstanceStatusEvent) -> InstanceStatusEvent {
+    InstanceStatusEvent {
+        instance_event_id: from.instance_event_id,
+        code: word(from.code),
+        description: from.description,
+        not_after: time(from.not_after),
+        not_before: time(from.not_before),
+    }
+}
+
+fn ebs_status_summary(from: sdk::EbsStatusSummary) -> StatusSummary {
+    StatusSummary {
+        status: word(from.status),
+        details: each(from.details, |detail| StatusDetail {
+            name: word(detail.name),
+            status: word(detail.status),
+            impaired_since: time(detail.impaired_since),
+        }),
     }
 }
 

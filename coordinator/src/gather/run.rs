@@ -54,30 +54,30 @@ pub async fn gather<A: Aws>(aws: &A, question: &Question, budget: &Budget, pace:
     };
     let regions = budget.ask(<A as DescribeRegions>::ACTION, aws.describe_regions());
     let zones = budget.ask(<A as DescribeAvailabilityZones>::ACTION, aws.describe_availability_zones());
-    // On the heap, as the whole run is one future.
+    // On the heap, the large ones: the whole run is one future, and would not fit a thread's stack.
     let trail = Box::pin(trail::look(aws, budget, &question.attempt, id));
     let image = async { image(aws, budget, &instance.clone().await).await };
-    let network = network::look(aws, budget, region, &question.attempt, endpoints.clone(), instance.clone());
+    let network = Box::pin(network::look(aws, budget, region, &question.attempt, endpoints.clone(), instance.clone()));
     let about = identity::About { region, attempt: &question.attempt, context: &question.context };
-    let identity = identity::look(aws, budget, about, caller.clone(), instance.clone());
-    let of_principal = principal::ahead(aws, budget, about, caller.clone());
-    let tunnel = async {
+    let identity = Box::pin(identity::look(aws, budget, about, caller.clone(), instance.clone()));
+    let of_principal = Box::pin(principal::ahead(aws, budget, about, caller.clone()));
+    let tunnel = Box::pin(async {
         let (seen, caller, endpoints) = tokio::join!(instance.clone(), caller.clone(), endpoints.clone());
         identity::tunnel_ahead(aws, budget, about, &caller, &seen, &endpoints).await
-    };
-    let os = async {
+    });
+    let os = Box::pin(async {
         let (seen, node) = tokio::join!(instance.clone(), node);
         let brought = match question.courier {
             Some(courier) => courier::bring(aws, budget, pace, question, courier, &seen, &node).await,
             None => courier::Brought { os: Fact::NotGathered, note: None },
         };
         (node, brought)
-    };
+    });
     let (status, regions, zones, image, network, identity, of_principal, tunnel, (managed_node, brought), trail) =
         tokio::join!(status, regions, zones, image, network, identity, of_principal, tunnel, os, trail);
     let seen = instance.await;
     let trail = trail.of_instance(id, &seen.instance);
-    let tunnel = async {
+    let tunnel = Box::pin(async {
         match tunnel {
             Some((arn, simulation)) if identity.principal_arn == Fact::Known(arn.clone()) => simulation,
             _ => {
@@ -85,8 +85,8 @@ pub async fn gather<A: Aws>(aws: &A, question: &Question, budget: &Budget, pace:
                 identity::tunnel(aws, budget, about, &seen, endpoints, &identity).await
             }
         }
-    };
-    let of_principal = principal::settled(aws, budget, about, &identity.principal_arn, of_principal);
+    });
+    let of_principal = Box::pin(principal::settled(aws, budget, about, &identity.principal_arn, of_principal));
     let (tunnel_simulation, of_principal) = tokio::join!(tunnel, of_principal);
     let aws = AwsFacts {
         region: Fact::Known(question.region.clone()),

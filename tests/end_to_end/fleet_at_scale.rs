@@ -1,7 +1,7 @@
 //! `eic-doctor fleet` over HTTP with thousands of instances in two accounts and two Regions: exact root causes, counted calls, AWS's own
 //! token buckets, and what is left where an account refuses, a Region throttles, a connection is cut or the user interrupts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::PathBuf;
@@ -86,9 +86,29 @@ impl Fleet {
             command.env(name, value.as_str().unwrap());
         }
         command.env("AWS_ACCESS_KEY_ID", &self.key);
-        command.args(["fleet", "--via", "public", "--source", SOURCE, "--role-name", "audit", "--accounts"]);
-        command.arg(self.folder.path().join("accounts")).arg("--regions").args(REGIONS).args(arguments);
+        command.args(["fleet", "--via", "public", "--source", SOURCE, "--role-name", "audit", "--regions"]);
+        command.args(REGIONS).args(arguments);
+        if !arguments.contains(&"--organization") {
+            command.arg("--accounts").arg(self.folder.path().join("accounts"));
+        }
         command
+    }
+
+    /// One call of the real AWS CLI with the fleet's own key, and one value of its answer.
+    fn aws(&self, arguments: &[&str], value: &str) -> String {
+        let mut command = Command::new("bash");
+        command.arg(root().join("tests/lab/aws-cli")).args(arguments).args([
+            "--output",
+            "json",
+            "--region",
+            "us-east-1",
+        ]);
+        let environment: Vec<_> =
+            self.command(&[]).get_envs().filter_map(|(k, v)| Some((k.to_owned(), v?.to_owned()))).collect();
+        let output = command.env_clear().envs(environment).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        let answer: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        answer.pointer(value).and_then(Value::as_str).unwrap_or_default().to_owned()
     }
 
     fn look(&self, arguments: &[&str]) -> Run {
@@ -330,4 +350,40 @@ fn an_interrupted_fleet_says_what_it_has_and_what_it_had_not_come_to() {
     );
     assert!(missing[0]["why"].as_str().unwrap().contains("SIGINT"), "{summary}");
     assert!(stderr.contains("SIGINT"), "{stderr}");
+}
+
+#[test]
+fn an_organization_is_each_of_its_accounts_that_is_active() {
+    let mut fleet = Fleet::of(accounts(&["500000000001"]));
+    fleet.aws(&["organizations", "create-organization"], "");
+    let mut member = |name: &str| {
+        let email = format!("{name}@example.com");
+        let order = ["organizations", "create-account", "--email", &email, "--account-name", name];
+        let id = fleet.aws(&order, "/CreateAccountStatus/AccountId");
+        fleet.accounts.push(id.clone());
+        id
+    };
+    let (other, closed) = (member("other"), member("closed"));
+    fleet.aws(&["organizations", "close-account", "--account-id", &closed], "");
+    fleet.add(&other, REGIONS[1], &json!({ "no-route": 3 }));
+    let only = ["--organization", "--output", "json", "--only", "aws.network,aws.instance"];
+    let found = fleet.look(&only);
+    let report = found.report();
+    fleet.expect(&report);
+    let summary = &report["summary"];
+    assert_eq!((found.code, &summary["complete"]), (1, &json!(true)), "{}{summary}", found.stderr);
+    assert_eq!(summary["instances"], json!(3), "{}{summary}", found.stderr);
+    assert!(found.stderr.contains(&format!("account {closed} is left out: it is ")), "{}", found.stderr);
+    let places: BTreeSet<&str> =
+        summary["places"].as_array().unwrap().iter().map(|place| place["account_id"].as_str().unwrap()).collect();
+    assert!(places.len() == 2 && places.contains(other.as_str()), "{summary}");
+    // The caller's own account is looked at without any role.
+    let assumed = summary["calls"].as_array().unwrap().iter().find(|calls| calls["action"] == "sts:AssumeRole");
+    assert_eq!(assumed.unwrap()["calls"], json!(1), "{summary}");
+
+    let refused = json!([{ "action": "organizations:ListAccounts", "answer": "refuse" }]);
+    lab().control("POST", "/aws", &json!({ "access_key": fleet.key, "rules": refused }));
+    let refused = fleet.look(&only);
+    assert_eq!(refused.code, 4, "{}{}", refused.stdout, refused.stderr);
+    assert!(refused.stderr.contains("organizations:ListAccounts"), "{}", refused.stderr);
 }

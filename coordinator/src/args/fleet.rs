@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
-use clap::Args;
+use clap::{ArgGroup, Args};
 use eic_doctor_proto::{Attempt, OsUser, Selection, Via, visible};
 use ipnet::IpNet;
 
@@ -17,6 +17,7 @@ use crate::fleet::Range;
 const FILTER_VALUES: usize = 200;
 
 #[derive(Clone, Debug, Args)]
+#[command(group = ArgGroup::new("others").args(["accounts", "organization"]).multiple(true))]
 pub struct FleetArgs {
     /// Only instances like this, as `--filters` of `aws ec2 describe-instances`; the same NAME again adds a value to it
     ///
@@ -39,11 +40,14 @@ pub struct FleetArgs {
     /// In these accounts: a file with an account's id a line, and after it the ARN of the role to assume there, unless `--role-name` tells
     #[arg(long, value_name = "FILE")]
     pub accounts: Option<PathBuf>,
-    /// The role to assume in each account of the file that names none
-    #[arg(long, value_name = "NAME", requires = "accounts", value_parser = value::role_name)]
+    /// In every active account of the caller's organization: as a role there, in the caller's own account as the caller
+    #[arg(long, conflicts_with = "accounts", requires = "role_name")]
+    pub organization: bool,
+    /// The role to assume in each account of the organization, or of the file that names none
+    #[arg(long, value_name = "NAME", requires = "others", value_parser = value::role_name)]
     pub role_name: Option<String>,
     /// The external id that the roles' trust policies ask for
-    #[arg(long, value_name = "ID", requires = "accounts")]
+    #[arg(long, value_name = "ID", requires = "others")]
     pub external_id: Option<String>,
     /// Judge only these: ids or prefixes of ids; may be repeated
     #[arg(long, value_name = "ID", value_delimiter = ',')]

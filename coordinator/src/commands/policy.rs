@@ -10,6 +10,9 @@ use crate::checks;
 /// Actions that no check reads but that bring OS facts over Systems Manager.
 pub const COURIER_ACTIONS: &[&str] = &["ssm:GetCommandInvocation", "ssm:SendCommand"];
 
+/// The one that only a fleet over a whole organization calls.
+const ORGANIZATION_ACTION: &str = "organizations:ListAccounts";
+
 /// Every action that the coordinator may call. `sts:GetCallerIdentity` needs no permission, so it is not among them; nor is
 /// `sts:AssumeRole`, which is for each role's owner to grant, and only on that role.
 pub fn actions() -> BTreeSet<&'static str> {
@@ -17,6 +20,7 @@ pub fn actions() -> BTreeSet<&'static str> {
         .into_iter()
         .flat_map(|about| about.actions.iter().copied())
         .chain(COURIER_ACTIONS.iter().copied())
+        .chain([ORGANIZATION_ACTION])
         .filter(|action| *action != "sts:GetCallerIdentity")
         .collect()
 }
@@ -68,6 +72,7 @@ pub fn table() -> String {
                  where the instances have more than 500 different sets of tags"
                     .to_owned()
             }
+            (false, ORGANIZATION_ACTION) => "nothing, unless a fleet is asked for with `--organization`".to_owned(),
             // Asked only where an ARN's path is not known.
             (false, "iam:GetRole" | "iam:GetUser") => {
                 format!("{}, where the principal has a path that its ARN does not tell", checks.join(", "))

@@ -253,6 +253,7 @@ answers! {
     DescribeNetworkAclsPage::describe_network_acls_page(_token: Option<&str>) -> Page<NetworkAcl> = |_fake| Page { items: vec![], next: None }, "";
     DescribeRouteTablesPage::describe_route_tables_page(_token: Option<&str>) -> Page<RouteTable> = |_fake| Page { items: vec![], next: None }, "";
     GetContextKeysForPrincipalPolicy::get_context_keys_for_principal_policy(arn: &str) -> Vec<String> = |_fake| vec!["aws:resourcetag/env".into()], arn;
+    ListAccounts::list_accounts(token: Option<&str>) -> Page<Member> = |_fake| Page { items: vec![], next: None }, token.unwrap_or_default();
     AssumeRole::assume_role(role_arn: &str, _external_id: Option<&str>) -> Session = |_fake| Session {
         access_key_id: String::new(),
         secret_access_key: String::new(),

@@ -2,6 +2,7 @@
 
 mod interrupted;
 mod judging;
+mod organization;
 mod places;
 mod progress;
 #[cfg(test)]
@@ -84,7 +85,17 @@ pub(super) async fn fleet(global: &GlobalArgs, args: &FleetArgs, console: &mut C
     let budget = Budget::of(global.fleet_timeout());
     let asked =
         Asked { global, args, attempt: &attempt, origin: &origin, pacer: &pacer, budget: &budget, judge: &judge };
-    let whom = Whom::all(accounts);
+    let whom = match args.organization {
+        false => Whom::all(accounts),
+        true => {
+            let members = organization::members(&origin, &pacer, &budget).await;
+            let members = members.map_err(|refused| {
+                Failure::nothing_checked(anyhow!("list the organization's accounts: {}", refused.why().reason))
+            })?;
+            members.left_out.iter().for_each(|line| found.progress.notice(line));
+            members.whom
+        }
+    };
     whom.iter().for_each(|whom| found.open.add(whom.id(), &regions));
     let mut signals = Signals::listen().map_err(Failure::internal)?;
     let shared = RefCell::new(found);

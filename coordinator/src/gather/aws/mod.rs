@@ -6,6 +6,7 @@ mod convert;
 mod ec2;
 mod fleet;
 mod iam;
+mod organizations;
 mod ssm;
 mod sts;
 
@@ -27,6 +28,7 @@ pub struct Clients {
     cloudtrail: aws_sdk_cloudtrail::Client,
     ec2: aws_sdk_ec2::Client,
     iam: aws_sdk_iam::Client,
+    organizations: aws_sdk_organizations::Client,
     ssm: aws_sdk_ssm::Client,
     sts: aws_sdk_sts::Client,
     log: CallLog,

@@ -36,7 +36,17 @@ operations! {
     "ec2:DescribeRouteTables" DescribeRouteTablesPage::describe_route_tables_page(token: Option<&str>) -> Page<RouteTable>;
     /// 50 a page, AWS's most; those of at most 50 ids, or of everything that Systems Manager knows.
     "ssm:DescribeInstanceInformation" DescribeInstanceInformationPage::describe_instance_information_page(ids: &[String], token: Option<&str>) -> Page<InstanceInformation>;
+    /// 20 a page, AWS's most.
+    "organizations:ListAccounts" ListAccounts::list_accounts(token: Option<&str>) -> Page<Member>;
     "sts:AssumeRole" AssumeRole::assume_role(role_arn: &str, external_id: Option<&str>) -> Session;
+}
+
+/// An account of an organization.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Member {
+    pub id: String,
+    /// `ACTIVE`, `SUSPENDED`, `CLOSED`, …
+    pub state: Option<String>,
 }
 
 /// The credentials of a role's session. Not `Debug`: they are secrets.

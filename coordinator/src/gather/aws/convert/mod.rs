@@ -5,6 +5,7 @@ mod endpoint;
 mod iam;
 mod instance;
 mod network;
+mod organizations;
 mod region;
 mod ssm;
 
@@ -19,6 +20,7 @@ pub use network::{
     block_public_access_exclusion, block_public_access_options, internet_gateway, managed_prefix_list, network_acl,
     prefix_list_entry, route_table, security_group, subnet,
 };
+pub use organizations::member;
 pub use region::{availability_zone, region};
 pub use ssm::instance_information;
 

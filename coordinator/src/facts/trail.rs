@@ -56,6 +56,9 @@ pub struct RequestParameters {
     pub os_user: Option<String>,
     pub instance_connect_endpoint_id: Option<String>,
     pub private_ip_address: Option<String>,
+    /// AWS's events hold it as text.
+    #[serde(deserialize_with = "text_or_number")]
+    pub remote_port: Option<String>,
 }
 
 impl TrailEvent {

@@ -5,6 +5,7 @@ use eic_doctor_agent::facts::{OsFacts, RecentLog};
 use eic_doctor_agent::report::rfc3339;
 use eic_doctor_proto::{Attempt, Evidence, Finding, Remedy, Verdict, check};
 
+use crate::checks::trail;
 use crate::facts::{Facts, TrailEvent};
 
 check! {
@@ -51,12 +52,16 @@ const SLACK: u64 = 10;
 fn judge(facts: &Facts, attempt: &Attempt) -> Result<Verdict, Verdict> {
     let user = attempt.os_user.as_str();
     let pushes = facts.aws.pushes.need("CloudTrail's events of SendSSHPublicKey")?;
+    let own = trail::principal(&facts.aws, attempt);
+    // Somebody else's program may push without ever connecting.
     let is_taken = |event: &&TrailEvent| {
-        event.record.error_code.is_none() && event.record.request_parameters.os_user.as_deref() == Some(user)
+        event.record.error_code.is_none()
+            && event.record.request_parameters.os_user.as_deref() == Some(user)
+            && own.as_ref().is_none_or(|own| trail::is_of(event, own))
     };
     let Some(push) = pushes.iter().find(is_taken) else {
         return Ok(Verdict::not_applicable(format!(
-            "CloudTrail tells of no key that was pushed for {user} in the last day"
+            "CloudTrail tells of no key that this principal pushed for {user} in the last day"
         )));
     };
     let os = facts.os.need("what the instance logged")?;

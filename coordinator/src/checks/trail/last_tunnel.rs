@@ -49,7 +49,10 @@ fn judge(facts: &AwsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
         return Ok(Verdict::not_applicable("the attempt goes through no endpoint"));
     }
     let events = facts.tunnels.need("CloudTrail's events of OpenTunnel")?;
-    let events: Vec<&TrailEvent> = events.iter().collect();
+    let port = attempt.port.to_string();
+    let is_to_port =
+        |event: &&TrailEvent| event.record.request_parameters.remote_port.as_ref().is_none_or(|to| *to == port);
+    let events: Vec<&TrailEvent> = events.iter().filter(is_to_port).collect();
     Ok(verdict(&events, facts, attempt, &CALL))
 }
 

@@ -11,7 +11,7 @@ use crate::facts::{AwsFacts, TrailEvent};
 pub const ALL: &[&Check<AwsFacts>] = &[&last_push::CHECK, &last_tunnel::CHECK];
 
 const AT: &str = "cloudtrail:LookupEvents";
-const LATE: &str = "CloudTrail tells of a call some minutes after it";
+const LATE: &str = "it tells of a call some minutes after it";
 /// Characters of an error's message.
 const MESSAGE: usize = 300;
 
@@ -25,14 +25,15 @@ struct Call {
     not_allowed: &'static str,
 }
 
-/// The last call of the attempt's principal; where there is none, of anybody. The events are the newest first.
+/// The last call of the attempt's principal; where nobody knows who that is, of anybody. The events are the newest first.
 fn verdict(events: &[&TrailEvent], facts: &AwsFacts, attempt: &Attempt, call: &Call) -> Verdict {
     let what = call.what;
     let own = principal(facts, attempt);
-    let is_own = |event: &&TrailEvent| own.as_ref().is_some_and(|own| is_of(event, own));
-    let Some(event) = events.iter().copied().find(is_own).or(events.first().copied()) else {
+    let is_own = |event: &&TrailEvent| own.as_ref().is_none_or(|own| is_of(event, own));
+    let Some(event) = events.iter().copied().find(is_own) else {
+        let others = if events.is_empty() { "" } else { " by this principal, though by others" };
         return Verdict::not_applicable(format!(
-            "CloudTrail tells of no {what} in the last day; it tells of a call some minutes after it"
+            "CloudTrail tells of no {what}{others}, as far back as was looked, at most a day; {LATE}"
         ));
     };
     let who = event.record.user_identity.arn.as_deref().unwrap_or("somebody");
@@ -43,17 +44,15 @@ fn verdict(events: &[&TrailEvent], facts: &AwsFacts, attempt: &Attempt, call: &C
     };
     let said = event.record.error_message.as_deref().unwrap_or_default();
     let said: String = said.chars().take(MESSAGE).collect();
-    if own.is_some() && !is_own(&event) {
-        return Verdict::not_applicable(format!(
-            "of this principal there is no {what} in the last day; the last one was {who}'s at {at}, and AWS answered {code}"
-        ));
-    }
     let Some((why, mend)) = refusal(code, call) else {
         return Verdict::not_applicable(format!(
             "the last {what} was refused at {at} with {code}, which the instance's state then explains"
         ));
     };
-    let remedy = Remedy::by_hand(mend, format!("Another {what} is answered without an error; {LATE}"));
+    let remedy = Remedy::by_hand(
+        mend,
+        format!("Another {what} is answered without an error; CloudTrail tells of it some minutes later"),
+    );
     let finding = Finding::new(format!("the last {what} was refused at {at}: {why}"), remedy)
         .with([Evidence::new(format!("{code}: {said}"), AT), Evidence::new(format!("{who}{from}"), AT)]);
     Verdict::warn(finding)
@@ -87,13 +86,13 @@ fn refusal(code: &str, call: &Call) -> Option<(String, String)> {
 }
 
 /// Who makes the attempt: the principal that was named, else the caller.
-fn principal(facts: &AwsFacts, attempt: &Attempt) -> Option<Principal> {
+pub(super) fn principal(facts: &AwsFacts, attempt: &Attempt) -> Option<Principal> {
     let caller = || facts.caller.known().and_then(|caller| caller.arn.as_deref());
     attempt.principal.as_deref().or_else(caller)?.parse().ok()
 }
 
 /// A session is its role's, whatever its name.
-fn is_of(event: &TrailEvent, own: &Principal) -> bool {
+pub(super) fn is_of(event: &TrailEvent, own: &Principal) -> bool {
     let Some(theirs) = event.record.user_identity.arn.as_deref().and_then(|arn| arn.parse::<Principal>().ok()) else {
         return false;
     };
@@ -127,7 +126,7 @@ mod tests {
                 "sourceIPAddress": "203.0.113.7",
                 "errorCode": code,
                 "errorMessage": code.map(|_| "is not authorized to perform: \u{1b}[31mx"),
-                "requestParameters": { "instanceId": "i-1", "instanceOSUser": "ec2-user", "privateIpAddress": "10.0.0.5" },
+                "requestParameters": { "instanceId": "i-1", "instanceOSUser": "ec2-user", "privateIpAddress": "10.0.0.5", "remotePort": "22" },
             });
             json!({ "EventName": "SendSSHPublicKey", "CloudTrailEvent": record.to_string() })
         };
@@ -156,8 +155,10 @@ mod tests {
             assert!(of(&[("connector", None), ("connector", Some("AccessDenied"))]).starts_with("Ok"));
             assert!(of(&[("connector", Some("AccessDenied")), ("connector", None)]).starts_with("Warn"));
             assert!(of(&[("other", None), ("connector", Some("Client.UnauthorizedOperation"))]).starts_with("Warn"));
-            assert!(of(&[("other", Some("AccessDenied"))]).starts_with("NotApplicable"));
-            assert!(of(&[("other", None)]).starts_with("Ok"));
+            for code in [Some("AccessDenied"), None] {
+                let others = of(&[("other", code)]);
+                assert!(others.starts_with("NotApplicable") && others.contains("by others"), "{others}");
+            }
         }
     }
 
@@ -168,6 +169,14 @@ mod tests {
         assert!(of("ThrottlingException").contains("too many calls"));
         assert!(of("SomethingNewException").contains("SomethingNewException"));
         assert!(!of("AccessDenied").contains('\u{1b}'));
+    }
+
+    #[test]
+    fn a_tunnel_to_another_port_says_nothing_of_ssh() {
+        let mut facts = facts(&[("connector", Some("AccessDenied")), ("connector", None)]);
+        let Fact::Known(events) = &mut facts.tunnels else { panic!("no events") };
+        events[0].record.request_parameters.remote_port = Some("3389".into());
+        assert!(said(&last_tunnel::CHECK, &facts).starts_with("Ok"));
     }
 
     #[test]

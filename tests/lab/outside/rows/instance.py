@@ -50,5 +50,10 @@ ROWS = [
     healthy("status checks are not made yet", PUBLIC, lambda s: s.node(instance_status="insufficient-data")),
     healthy("tokens are optional", PUBLIC, lambda s: None, spec={"http_tokens": "optional"}),
     partial("Systems Manager does not manage it", PUBLIC, "aws.ssm.managed-node", lambda s: s.node(ping_status=None), answer="allowed",
-            for_good="an instance profile must be made"),
+            for_good="an instance profile must be made", says="it has no instance profile"),
+    partial("the SSM Agent is no longer heard of", PUBLIC, "aws.ssm.managed-node", lambda s: s.node(ping_status="ConnectionLost"), answer="allowed",
+            for_good="the agent must be looked at", says="PingStatus ConnectionLost"),
+    partial("a status check fails, and the SSM Agent is not heard of with it", PUBLIC, (STATUS, "aws.ssm.managed-node"),
+            lambda s: s.node(instance_status="impaired", ping_status="ConnectionLost"), answer="allowed",
+            for_good="both come back with the instance", says="EC2's instance status check fails"),
 ]  # fmt: skip

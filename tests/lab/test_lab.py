@@ -196,10 +196,10 @@ class End(unittest.TestCase):
         other.scenario()
         pids = descendants(other.place["pid"])
         self.assertGreater(len(pids), 5)
-        watched = [os.pidfd_open(pid) for pid in pids]
+        watched = watch(pids)
         os.kill(other.place["pid"], signal.SIGKILL)
         other.stop()
-        for descriptor, pid in zip(watched, pids):
+        for pid, descriptor in watched.items():
             # A pidfd becomes readable when its process ends.
             self.assertTrue(ended(descriptor, 10), f"process {pid} outlived the lab")
             os.close(descriptor)
@@ -208,9 +208,9 @@ class End(unittest.TestCase):
     def test_the_end_of_standard_input_leaves_nothing(self) -> None:
         other = RunningLab()
         other.scenario()
-        watched = [os.pidfd_open(pid) for pid in descendants(other.place["pid"])]
+        watched = watch(descendants(other.place["pid"]))
         self.assertEqual(other.stop(), 0)
-        self.assertTrue(all(ended(descriptor, 10) for descriptor in watched))
+        self.assertTrue(all(ended(descriptor, 10) for descriptor in watched.values()))
         self.assertFalse(Path(other.place["dir"]).exists())
 
     def test_up_and_down_leave_nothing(self) -> None:
@@ -226,11 +226,30 @@ class End(unittest.TestCase):
 
 
 def descendants(pid: int) -> list[int]:
+    """Threads and processes come and go meanwhile; one that has ended has no children any more."""
     found = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text(encoding="ascii").split():
-            found += [int(child), *descendants(int(child))]
+    try:
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            try:
+                children = (task / "children").read_text(encoding="ascii")
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            for child in children.split():
+                found += [int(child), *descendants(int(child))]
+    except (FileNotFoundError, ProcessLookupError):
+        pass
     return found
+
+
+def watch(pids: list[int]) -> dict[int, int]:
+    """A pidfd for each that is still there."""
+    watched = {}
+    for pid in pids:
+        try:
+            watched[pid] = os.pidfd_open(pid)
+        except ProcessLookupError:
+            continue
+    return watched
 
 
 def ended(descriptor: int, seconds: float) -> bool:

@@ -87,6 +87,7 @@ fn found(name: &str, seed: u64, what: &str) {
 fn watch(name: &str, seed: u64) {
     let mut before = u64::MAX;
     loop {
+        // A parser that hangs makes no event: only time tells.
         thread::sleep(2 * SLOW);
         let now = NUMBER.load(Ordering::Relaxed);
         if now == before {

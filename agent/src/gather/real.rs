@@ -77,6 +77,7 @@ impl Host for RealHost {
     }
 
     fn pause(&self, time: Duration) -> bool {
+        // Between two looks at what tells nobody of its changes, such as an sshd that is still starting.
         thread::sleep(time);
         true
     }

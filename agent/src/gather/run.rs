@@ -105,6 +105,8 @@ fn end(child: &mut Child, until: Instant) -> Result<(ExitStatus, Vec<u8>, Vec<u8
         if let Some(status) = child.try_wait()? {
             return Ok((status, stdout.bytes, stderr.bytes));
         }
+        // Its streams are at their ends, so it is about to end. To await that with a time limit takes a pidfd, which Linux has since 5.3;
+        // Amazon Linux 2 and older Ubuntus boot kernels without it.
         thread::sleep(UNTIL_ENDED.min(left(until)?));
     }
 }
@@ -162,6 +164,7 @@ fn kill(child: &mut Child) {
     // One that waits for a dead disk does not even die; init gets it after us.
     for _ in 0..KILLED_LOOKS {
         if child.try_wait().is_ok_and(|ended| ended.is_none()) {
+            // As above: an older kernel has no event to wait for.
             thread::sleep(UNTIL_ENDED);
         }
     }

@@ -33,7 +33,10 @@ impl LookupEvents for Clients {
                 .set_start_time(since)
                 .set_next_token(token.take());
             let page = self.call(action, request.send()).await?;
-            events.extend(page.events.unwrap_or_default().into_iter().map(convert::trail_event));
+            for event in page.events.unwrap_or_default() {
+                let event = convert::trail_event(event);
+                events.push(event.map_err(|error| Refused::new(action, RefusedKind::Ill, error))?);
+            }
             token = page.next_token.filter(|token| !token.is_empty());
             // The newest come first, so that the instance's last one is among these or older.
             if token.is_none() || events.iter().any(|event: &TrailEvent| event.is_about(instance_id)) {

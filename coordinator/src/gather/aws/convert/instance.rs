@@ -1,6 +1,7 @@
 //! `DescribeInstances`, `DescribeInstanceStatus`, `DescribeImages`.
 
 use aws_sdk_ec2::types as sdk;
+use aws_smithy_types::DateTime;
 
 use super::{each, time, word};
 use crate::facts::{
@@ -119,23 +120,24 @@ fn instance_status_event(from: sdk::InstanceStatusEvent) -> InstanceStatusEvent 
 fn ebs_status_summary(from: sdk::EbsStatusSummary) -> StatusSummary {
     StatusSummary {
         status: word(from.status),
-        details: each(from.details, |detail| StatusDetail {
-            name: word(detail.name),
-            status: word(detail.status),
-            impaired_since: time(detail.impaired_since),
-        }),
+        details: each(from.details, |detail| status_detail(detail.name, detail.status, detail.impaired_since)),
     }
 }
 
 fn status_summary(from: sdk::InstanceStatusSummary) -> StatusSummary {
     StatusSummary {
         status: word(from.status),
-        details: each(from.details, |detail| StatusDetail {
-            name: word(detail.name),
-            status: word(detail.status),
-            impaired_since: time(detail.impaired_since),
-        }),
+        details: each(from.details, |detail| status_detail(detail.name, detail.status, detail.impaired_since)),
     }
+}
+
+/// The SDK has a type of its own for each kind of status check.
+fn status_detail(
+    name: Option<impl AsRef<str>>,
+    status: Option<impl AsRef<str>>,
+    impaired_since: Option<DateTime>,
+) -> StatusDetail {
+    StatusDetail { name: word(name), status: word(status), impaired_since: time(impaired_since) }
 }
 
 pub fn image(from: sdk::Image) -> Image {

@@ -2,7 +2,7 @@
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=v1");
-    let files = protox::compile(["v1/agent.proto"], ["."])?;
+    let files = protox::compile(["v1/agent.proto", "v1/enrolment.proto", "v1/operator.proto"], ["."])?;
     tonic_prost_build::configure().build_transport(false).compile_fds(files)?;
     Ok(())
 }

@@ -9,5 +9,6 @@ mod path;
 mod reach;
 mod recorded;
 mod sources;
+mod store;
 mod support;
 mod worlds;

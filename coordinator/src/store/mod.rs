@@ -3,10 +3,21 @@
 //! Invariants: what a method has returned survives a kill of the coordinator and of the database; times are arguments; nothing here
 //! judges, but that the state of drift is carried forward in the transaction that stores a report.
 
+mod carry;
+mod columns;
+mod implement;
+mod open;
+mod postgres;
+mod queue;
+mod sqlite;
+mod write;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use eic_doctor_proto::CheckResult;
+
+pub use open::open;
 
 /// Milliseconds since 1970, by the coordinator's clock.
 pub type Millis = u64;

@@ -1,0 +1,410 @@
+//! The trait over a database that speaks SQL: what is the same in SQLite and PostgreSQL, written once.
+//!
+//! A type that uses [`implement_store`] has `readers` and `writers` (pools), a `queue`, and as functions of its own what differs.
+
+/// `$locked` is how rows are taken that no other coordinator has in hand.
+macro_rules! implement_store {
+    ($store:ident over $database:ident, taking rows $locked:literal) => {
+        #[async_trait::async_trait]
+        impl Store for $store {
+            async fn agent(&self, instance_id: &str) -> Result<Option<AgentRecord>, StoreError> {
+                name("an instance's id", instance_id)?;
+                let row = sqlx::query(concat!(agent_columns!(), " WHERE a.instance_id = $1"))
+                    .bind(instance_id)
+                    .fetch_optional(&self.readers)
+                    .await
+                    .map_err(failed("read an agent's record"))?;
+                row.as_ref().map(agent_of_row).transpose()
+            }
+
+            async fn agents(&self, after: Option<&str>, limit: u32) -> Result<Vec<AgentRecord>, StoreError> {
+                name("an instance's id", after.unwrap_or_default())?;
+                let sql = concat!(agent_columns!(), " WHERE a.instance_id > $1 ORDER BY a.instance_id LIMIT $2");
+                let rows = sqlx::query(sql)
+                    .bind(after.unwrap_or_default())
+                    .bind(i64::from(limit))
+                    .fetch_all(&self.readers)
+                    .await
+                    .map_err(failed("read the agents' records"))?;
+                rows.iter().map(agent_of_row).collect()
+            }
+
+            async fn put_agent(&self, record: &AgentRecord, expected: Option<&AgentRecord>) -> Result<(), StoreError> {
+                check_record(record)?;
+                let operation = "write an agent's record";
+                let mut transaction = self.writers.begin().await.map_err(failed(operation))?;
+                let sql = match expected {
+                    None => {
+                        "INSERT INTO agents (instance_id, account_id, region, availability_zone, image_id, agent_version, \
+                         pending_time, key, serial, not_after, enrolled_at, state, state_why, state_since, seen_at, \
+                         connected_to) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) \
+                         ON CONFLICT (instance_id) DO NOTHING"
+                    }
+                    Some(_) => {
+                        "UPDATE agents SET account_id = $2, region = $3, availability_zone = $4, image_id = $5, \
+                         agent_version = $6, pending_time = $7, key = $8, serial = $9, not_after = $10, enrolled_at = $11, \
+                         state = $12, state_why = $13, state_since = $14, \
+                         seen_at = CASE WHEN key = $8 THEN seen_at ELSE $15 END, \
+                         connected_to = CASE WHEN key = $8 THEN connected_to ELSE $16 END \
+                         WHERE instance_id = $1 AND key = $17 AND state = $18 AND serial = $19"
+                    }
+                };
+                let mut query = sqlx::query(sql)
+                    .bind(&record.instance_id)
+                    .bind(&record.account_id)
+                    .bind(&record.region)
+                    .bind(&record.availability_zone)
+                    .bind(&record.image_id)
+                    .bind(&record.agent_version)
+                    .bind(number(record.pending_time))
+                    .bind(record.key.as_slice())
+                    .bind(&record.serial)
+                    .bind(number(record.not_after))
+                    .bind(number(record.enrolled_at))
+                    .bind(state_word(record.state))
+                    .bind(&record.state_why)
+                    .bind(number(record.state_since))
+                    .bind(record.last_seen.map(number))
+                    .bind(&record.connected_to);
+                if let Some(expected) = expected {
+                    query = query
+                        .bind(expected.key.as_slice())
+                        .bind(state_word(expected.state))
+                        .bind(&expected.serial);
+                }
+                let written = query.execute(&mut *transaction).await.map_err(failed(operation))?;
+                if written.rows_affected() == 0 {
+                    return Err(StoreError::Conflict { instance_id: record.instance_id.clone() });
+                }
+                if record.sequence > 0 && expected.is_none_or(|expected| expected.key != record.key) {
+                    let sql = "INSERT INTO runs (instance_id, half, received_at, confirmed_at, sequence, sequence_key, \
+                               is_silent, waits) VALUES ($1, 'os', $2, $2, $3, $4, 0, 0) \
+                               ON CONFLICT (instance_id, half) DO UPDATE SET sequence = $3, sequence_key = $4";
+                    sqlx::query(sql)
+                        .bind(&record.instance_id)
+                        .bind(number(record.last_seen.unwrap_or(record.enrolled_at)))
+                        .bind(record.sequence.cast_signed())
+                        .bind(record.key.as_slice())
+                        .execute(&mut *transaction)
+                        .await
+                        .map_err(failed(operation))?;
+                }
+                transaction.commit().await.map_err(failed(operation))
+            }
+
+            async fn set_state(
+                &self,
+                instance_id: &str,
+                state: AgentState,
+                why: &str,
+                at: Millis,
+            ) -> Result<Option<AgentRecord>, StoreError> {
+                name("an instance's id", instance_id)?;
+                text("why an agent's state changes", why)?;
+                sqlx::query("UPDATE agents SET state = $2, state_why = $3, state_since = $4 WHERE instance_id = $1")
+                    .bind(instance_id)
+                    .bind(state_word(state))
+                    .bind(why)
+                    .bind(number(at))
+                    .execute(&self.writers)
+                    .await
+                    .map_err(failed("change an agent's state"))?;
+                self.agent(instance_id).await
+            }
+
+            async fn set_connected(
+                &self,
+                instance_id: &str,
+                coordinator: Option<&str>,
+                was: Option<&str>,
+                at: Millis,
+            ) -> Result<(), StoreError> {
+                name("an instance's id", instance_id)?;
+                name("a coordinator's name", coordinator.or(was).unwrap_or_default())?;
+                let sql = match coordinator {
+                    Some(_) => "UPDATE agents SET connected_to = $2, seen_at = $3 WHERE instance_id = $1",
+                    None => {
+                        "UPDATE agents SET connected_to = NULL, seen_at = $3 WHERE instance_id = $1 AND connected_to = $2"
+                    }
+                };
+                sqlx::query(sql)
+                    .bind(instance_id)
+                    .bind(coordinator.or(was))
+                    .bind(number(at))
+                    .execute(&self.writers)
+                    .await
+                    .map_err(failed("write where an agent is connected"))?;
+                Ok(())
+            }
+
+            async fn disconnect_all(&self, coordinator: &str) -> Result<u64, StoreError> {
+                name("a coordinator's name", coordinator)?;
+                let gone = sqlx::query("UPDATE agents SET connected_to = NULL WHERE connected_to = $1")
+                    .bind(coordinator)
+                    .execute(&self.writers)
+                    .await
+                    .map_err(failed("write that agents are not connected"))?;
+                Ok(gone.rows_affected())
+            }
+
+            async fn submit(
+                &self,
+                batch: Vec<Submission>,
+                hold: u32,
+                targets: &[String],
+            ) -> Result<Vec<Result<Vec<StoredChange>, NotStored>>, StoreError> {
+                targets.iter().try_for_each(|target| name("a target's name", target))?;
+                self.queue.submit(Call { batch, hold, targets: targets.into() }).await
+            }
+
+            async fn last_report(&self, instance_id: &str, half: Half) -> Result<Option<StoredReport>, StoreError> {
+                name("an instance's id", instance_id)?;
+                let operation = "read a report";
+                let sql = "SELECT report, digest, received_at, confirmed_at FROM reports p JOIN runs r \
+                           ON r.instance_id = p.instance_id AND r.half = p.half \
+                           WHERE p.instance_id = $1 AND p.half = $2 AND r.digest IS NOT NULL";
+                let row: Option<(Vec<u8>, Vec<u8>, i64, i64)> = sqlx::query_as(sql)
+                    .bind(instance_id)
+                    .bind(half.word())
+                    .fetch_optional(&self.readers)
+                    .await
+                    .map_err(failed(operation))?;
+                let Some((report, digest, received_at, confirmed_at)) = row else { return Ok(None) };
+                Ok(Some(StoredReport {
+                    instance_id: instance_id.to_owned(),
+                    report,
+                    digest: bytes_32("the digest of a report", &digest)?,
+                    received_at: millis(received_at),
+                    confirmed_at: millis(confirmed_at),
+                }))
+            }
+
+            async fn silence(
+                &self,
+                half: Half,
+                before: Millis,
+                at: Millis,
+                targets: &[String],
+            ) -> Result<Vec<StoredChange>, StoreError> {
+                targets.iter().try_for_each(|target| name("a target's name", target))?;
+                let mut all = Vec::new();
+                // In pages, so that reports of others are not kept waiting for long.
+                loop {
+                    let page = self.silence_some(half, before, at, targets).await?;
+                    if page.is_empty() {
+                        return Ok(all);
+                    }
+                    all.extend(page);
+                }
+            }
+
+            async fn changes(
+                &self,
+                instance_id: Option<&str>,
+                after: u64,
+                limit: u32,
+            ) -> Result<Vec<StoredChange>, StoreError> {
+                name("an instance's id", instance_id.unwrap_or_default())?;
+                let sql = match instance_id {
+                    Some(_) => {
+                        "SELECT number, instance_id, half, was, is_now, since, told_at FROM changes \
+                         WHERE number > $1 AND instance_id = $3 ORDER BY number LIMIT $2"
+                    }
+                    None => {
+                        "SELECT number, instance_id, half, was, is_now, since, told_at FROM changes \
+                         WHERE number > $1 ORDER BY number LIMIT $2"
+                    }
+                };
+                let mut query = sqlx::query_as(sql).bind(number(after)).bind(i64::from(limit));
+                if let Some(instance_id) = instance_id {
+                    query = query.bind(instance_id);
+                }
+                let rows: Vec<ChangeRow> =
+                    query.fetch_all(&self.readers).await.map_err(failed("read changes"))?;
+                rows.into_iter().map(change_of_row).collect()
+            }
+
+            async fn due_deliveries(
+                &self,
+                at: Millis,
+                lease_until: Millis,
+                limit: u32,
+            ) -> Result<Vec<Delivery>, StoreError> {
+                let operation = "take deliveries that are due";
+                let mut transaction = self.writers.begin().await.map_err(failed(operation))?;
+                let sql = concat!(
+                    "SELECT d.target, d.tried, c.number, c.instance_id, c.half, c.was, c.is_now, c.since, c.told_at \
+                     FROM deliveries d JOIN changes c ON c.number = d.number \
+                     WHERE d.is_dead = 0 AND d.next_at <= $1 AND d.leased_until <= $1 \
+                     ORDER BY d.number, d.target LIMIT $2 ",
+                    $locked
+                );
+                let rows: Vec<DeliveryRow> = sqlx::query_as(sql)
+                    .bind(number(at))
+                    .bind(i64::from(limit))
+                    .fetch_all(&mut *transaction)
+                    .await
+                    .map_err(failed(operation))?;
+                for row in &rows {
+                    sqlx::query("UPDATE deliveries SET leased_until = $3 WHERE number = $1 AND target = $2")
+                        .bind(row.2)
+                        .bind(&row.0)
+                        .bind(number(lease_until))
+                        .execute(&mut *transaction)
+                        .await
+                        .map_err(failed(operation))?;
+                }
+                transaction.commit().await.map_err(failed(operation))?;
+                rows.into_iter().map(delivery_of_row).collect()
+            }
+
+            async fn delivered(&self, change: u64, target: &str) -> Result<(), StoreError> {
+                name("a target's name", target)?;
+                sqlx::query("DELETE FROM deliveries WHERE number = $1 AND target = $2")
+                    .bind(number(change))
+                    .bind(target)
+                    .execute(&self.writers)
+                    .await
+                    .map_err(failed("write that a change was delivered"))?;
+                Ok(())
+            }
+
+            async fn not_delivered(
+                &self,
+                change: u64,
+                target: &str,
+                why: &str,
+                next: Option<Millis>,
+            ) -> Result<(), StoreError> {
+                name("a target's name", target)?;
+                let sql = "UPDATE deliveries SET tried = tried + 1, why = $3, is_dead = $4, next_at = $5, leased_until = 0 \
+                           WHERE number = $1 AND target = $2";
+                sqlx::query(sql)
+                    .bind(number(change))
+                    .bind(target)
+                    .bind(shown(why))
+                    .bind(i64::from(next.is_none()))
+                    .bind(number(next.unwrap_or_default()))
+                    .execute(&self.writers)
+                    .await
+                    .map_err(failed("write that a change was not delivered"))?;
+                Ok(())
+            }
+
+            async fn dead_letters(&self, limit: u32) -> Result<Vec<DeadLetter>, StoreError> {
+                let sql = "SELECT d.target, d.tried, c.number, c.instance_id, c.half, c.was, c.is_now, c.since, c.told_at, \
+                           d.why FROM deliveries d JOIN changes c ON c.number = d.number WHERE d.is_dead = 1 \
+                           ORDER BY d.number DESC, d.target LIMIT $1";
+                let rows: Vec<DeadRow> = sqlx::query_as(sql)
+                    .bind(i64::from(limit))
+                    .fetch_all(&self.readers)
+                    .await
+                    .map_err(failed("read what could not be delivered"))?;
+                rows.into_iter().map(dead_letter_of_row).collect()
+            }
+
+            async fn publish(&self, message_text: &str) -> Result<(), StoreError> {
+                message(message_text)?;
+                self.tell(message_text).await
+            }
+
+            async fn subscribe(&self) -> Result<tokio::sync::broadcast::Receiver<String>, StoreError> {
+                self.listen().await
+            }
+
+            async fn forget(&self, before: Millis) -> Result<u64, StoreError> {
+                let operation = "forget what is old";
+                let mut transaction = self.writers.begin().await.map_err(failed(operation))?;
+                let mut gone = 0;
+                for sql in [
+                    "DELETE FROM deliveries WHERE number IN (SELECT number FROM changes WHERE told_at < $1)",
+                    "DELETE FROM changes WHERE told_at < $1",
+                    forget_of_silent!("reports"),
+                    forget_of_silent!("drift"),
+                    // The sequence of a key is kept as long as its agent's record: nothing is replayed after a silence.
+                    "UPDATE runs SET digest = NULL, waits = 0, is_silent = 1 WHERE confirmed_at < $1 AND digest IS NOT NULL",
+                    "DELETE FROM runs WHERE confirmed_at < $1 AND NOT EXISTS \
+                     (SELECT 1 FROM agents a WHERE a.instance_id = runs.instance_id)",
+                ] {
+                    let rows = sqlx::query(sql)
+                        .bind(number(before))
+                        .execute(&mut *transaction)
+                        .await
+                        .map_err(failed(operation))?;
+                    gone += rows.rows_affected();
+                }
+                transaction.commit().await.map_err(failed(operation))?;
+                Ok(gone)
+            }
+        }
+
+        fn agent_of_row(row: &<sqlx::$database as sqlx::Database>::Row) -> Result<AgentRecord, StoreError> {
+            agent_record!(row)
+        }
+    };
+}
+
+/// The statement that reads agents' records, up to its conditions.
+macro_rules! agent_columns {
+    () => {
+        "SELECT a.instance_id, a.account_id, a.region, a.availability_zone, a.image_id, a.agent_version, a.pending_time, \
+         a.key, a.serial, a.not_after, a.enrolled_at, a.state, a.state_why, a.state_since, a.seen_at, a.connected_to, \
+         r.sequence, r.sequence_key, r.confirmed_at \
+         FROM agents a LEFT JOIN runs r ON r.instance_id = a.instance_id AND r.half = 'os'"
+    };
+}
+
+macro_rules! forget_of_silent {
+    ($table:literal) => {
+        concat!(
+            "DELETE FROM ",
+            $table,
+            " WHERE EXISTS (SELECT 1 FROM runs r WHERE r.instance_id = ",
+            $table,
+            ".instance_id AND r.half = ",
+            $table,
+            ".half AND r.confirmed_at < $1)"
+        )
+    };
+}
+
+/// Each database has a row type of its own.
+macro_rules! agent_record {
+    ($row:ident) => {{
+        use sqlx::Row as _;
+        let operation = "read an agent's record";
+        let what = "an agent's key";
+        let column = |name: &str| -> Result<String, StoreError> { $row.try_get(name).map_err(failed(operation)) };
+        let time =
+            |name: &str| -> Result<Millis, StoreError> { $row.try_get(name).map(millis).map_err(failed(operation)) };
+        let optional =
+            |name: &str| -> Result<Option<i64>, StoreError> { $row.try_get(name).map_err(failed(operation)) };
+        let key: &[u8] = $row.try_get("key").map_err(failed(operation))?;
+        let key = bytes_32(what, key)?;
+        let sequence_key: Option<&[u8]> = $row.try_get("sequence_key").map_err(failed(operation))?;
+        // A key that was replaced leaves its sequence behind.
+        let sequence = optional("sequence")?.filter(|_| sequence_key == Some(key.as_slice()));
+        let reported = optional("confirmed_at")?.filter(|_| sequence.is_some());
+        Ok(AgentRecord {
+            instance_id: column("instance_id")?,
+            account_id: column("account_id")?,
+            region: column("region")?,
+            availability_zone: column("availability_zone")?,
+            image_id: column("image_id")?,
+            agent_version: column("agent_version")?,
+            pending_time: time("pending_time")?,
+            key,
+            serial: column("serial")?,
+            not_after: time("not_after")?,
+            enrolled_at: time("enrolled_at")?,
+            state: state(&column("state")?)?,
+            state_why: column("state_why")?,
+            state_since: time("state_since")?,
+            sequence: sequence.unwrap_or_default().cast_unsigned(),
+            last_seen: optional("seen_at")?.max(reported).map(millis),
+            connected_to: $row.try_get("connected_to").map_err(failed(operation))?,
+        })
+    }};
+}
+
+pub(super) use {agent_columns, agent_record, forget_of_silent, implement_store};

@@ -23,8 +23,11 @@ const HEALTHY: [&str; 7] = [
 ];
 
 /// Judged from outside, so only healthy where the instance itself tells nothing.
-const FROM_OUTSIDE: [(&str, &str); 2] =
-    [("both.instance.operating-system", "recorded-ssm-connection-lost"), ("both.account.os-user", "seen-from-outside")];
+const FROM_OUTSIDE: [(&str, &str); 3] = [
+    ("both.instance.operating-system", "recorded-ssm-connection-lost"),
+    ("both.account.os-user", "seen-from-outside"),
+    ("aws.instance.console", "console-quiet"),
+];
 
 #[test]
 fn ids_needs_titles_and_manuals_are_in_order() {

@@ -10,14 +10,18 @@ use eic_doctor_proto::{Attempt, OsUser, Selection, Via, visible};
 use ipnet::IpNet;
 
 use super::attempt::AttemptArgsError;
-use super::{FailOnArg, Source, ranges, value};
+use super::{FailOnArg, IpRangesFrom, Source, ranges, value};
+use crate::facts::ContextEntry;
 use crate::fleet::Range;
 
 /// Values that one filter of `DescribeInstances` takes.
 const FILTER_VALUES: usize = 200;
 
 #[derive(Clone, Debug, Args)]
-#[command(group = ArgGroup::new("others").args(["accounts", "organization"]).multiple(true))]
+#[command(
+    group = ArgGroup::new("others").args(["accounts", "organization"]).multiple(true),
+    group = ArgGroup::new("roles").args(["accounts", "organization", "assume_role"]).multiple(true),
+)]
 pub struct FleetArgs {
     /// Only instances like this, as `--filters` of `aws ec2 describe-instances`; the same NAME again adds a value to it
     ///
@@ -46,8 +50,11 @@ pub struct FleetArgs {
     /// The role to assume in each account of the organization, or of the file that names none
     #[arg(long, value_name = "NAME", requires = "others", value_parser = value::role_name)]
     pub role_name: Option<String>,
+    /// A role to assume for every call of this run, those that assume the roles of other accounts included
+    #[arg(long, value_name = "ARN", value_parser = value::role)]
+    pub assume_role: Option<String>,
     /// The external id that the roles' trust policies ask for
-    #[arg(long, value_name = "ID", requires = "others")]
+    #[arg(long, value_name = "ID", requires = "roles")]
     pub external_id: Option<String>,
     /// Judge only these: ids or prefixes of ids; may be repeated
     #[arg(long, value_name = "ID", value_delimiter = ',')]
@@ -76,6 +83,12 @@ pub struct FleetArgs {
     /// Where the connections come from: a CIDR, an address, or `me` for this machine
     #[arg(long, value_name = "CIDR", value_parser = value::source, help_heading = "The attempt")]
     source: Option<Source>,
+    /// What is known of the principal's requests to AWS, as of `check`; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", value_parser = value::context, help_heading = "The attempt")]
+    pub context: Vec<ContextEntry>,
+    /// AWS's published address ranges, as of `check`: an ip-ranges.json, or its URL
+    #[arg(long, value_name = "FILE|URL", value_parser = value::ip_ranges, help_heading = "The attempt")]
+    pub ip_ranges: Option<IpRangesFrom>,
     /// For each instance, which of these ranges come through to the port: a file with a CIDR a line, and after it what it is called
     ///
     /// Told beside the findings, which are the attempt's own; the exit code does not depend on it.
@@ -201,6 +214,18 @@ mod tests {
         let sizes: Vec<usize> = filters.iter().map(|of_one| of_one.last().unwrap().1.len()).collect();
         assert_eq!(sizes, [200, 200, 50]);
         assert!(filters.iter().all(|of_one| of_one[0] == ("tag:env".into(), vec!["prod".into(), "test".into()])));
+    }
+
+    #[test]
+    fn an_external_id_goes_with_a_role_of_any_kind_and_with_nothing_else() {
+        let role = "arn:aws:iam::123456789012:role/audit";
+        let assumed = fleet(&format!("--assume-role {role} --external-id x --context aws:SourceIp=192.0.2.7"));
+        assert_eq!((assumed.assume_role.as_deref(), assumed.external_id.as_deref()), (Some(role), Some("x")));
+        assert_eq!(assumed.context[0].context_key_type, "ip");
+        fleet("--organization --role-name audit --external-id x");
+        let refused =
+            |line: &str| Cli::try_parse_from(["eic-doctor", "fleet"].into_iter().chain(line.split(' '))).is_err();
+        assert!(refused("--external-id x") && refused("--assume-role audit") && refused("--context x"));
     }
 
     #[test]

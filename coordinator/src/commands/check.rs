@@ -30,7 +30,7 @@ pub(super) async fn check(global: &GlobalArgs, args: &CheckArgs, console: &mut C
     if args.world.is_some() && matches!(args.attempt.ip_ranges, Some(IpRangesFrom::Url(_))) {
         return Err(Failure::usage(anyhow!("`--world` asks no network: give `--ip-ranges` a file")));
     }
-    let ip_ranges = given_ranges(&args.attempt, global.timeout()).await?;
+    let ip_ranges = given_ranges(args.attempt.ip_ranges.as_ref(), global.timeout()).await?;
     let mut is_first = true;
     loop {
         let next = args.watch.map(|pause| Instant::now() + pause);

@@ -42,8 +42,8 @@ pub(super) fn given(args: &AttemptArgs) -> Result<Option<Given>, Failure> {
 
 /// AWS's published ranges, where the user named a file or, within `timeout`, a URL of them. What cannot be taken whole ends the run: the
 /// user meant these to count.
-pub(super) async fn given_ranges(args: &AttemptArgs, timeout: Duration) -> Result<Fact<IpRanges>, Failure> {
-    match &args.ip_ranges {
+pub(super) async fn given_ranges(from: Option<&IpRangesFrom>, timeout: Duration) -> Result<Fact<IpRanges>, Failure> {
+    match from {
         None => Ok(Fact::NotGathered),
         Some(IpRangesFrom::File(path)) => read_ip_ranges(path).map(Fact::Known).map_err(Failure::usage),
         Some(IpRangesFrom::Url(url)) => {

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 
 use crate::checks;
+use crate::gather::QUOTING_ACTIONS;
 
 /// Actions that no check reads but that bring OS facts over Systems Manager.
 pub const COURIER_ACTIONS: &[&str] = &["ssm:GetCommandInvocation", "ssm:SendCommand"];
@@ -21,6 +22,7 @@ pub fn actions() -> BTreeSet<&'static str> {
         .flat_map(|about| about.actions.iter().copied())
         .chain(COURIER_ACTIONS.iter().copied())
         .chain([ORGANIZATION_ACTION])
+        .chain(QUOTING_ACTIONS.iter().copied())
         .filter(|action| *action != "sts:GetCallerIdentity")
         .collect()
 }
@@ -28,14 +30,16 @@ pub fn actions() -> BTreeSet<&'static str> {
 /// The policy document. The EC2 and most SSM actions know no resource but `*` (Service Authorization Reference); IAM's are narrowed
 /// to users and roles, SendCommand to one AWS-owned document and to instances.
 pub fn policy(partition: &str) -> Value {
-    let (mut everywhere, mut principals, mut send) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut everywhere, mut principals, mut send, mut quote) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for action in actions() {
         match action {
             "ssm:SendCommand" => send.push(action),
+            _ if QUOTING_ACTIONS.contains(&action) => quote.push(action),
             _ if action.starts_with("iam:") => principals.push(action),
             _ => everywhere.push(action),
         }
     }
+    let holders = ["role", "user", "group", "policy"].map(|kind| format!("arn:{partition}:iam::*:{kind}/*"));
     json!({
         "Version": "2012-10-17",
         "Statement": [
@@ -43,6 +47,10 @@ pub fn policy(partition: &str) -> Value {
             {
                 "Sid": "AskWhetherThePrincipalMay", "Effect": "Allow", "Action": principals,
                 "Resource": [format!("arn:{partition}:iam::*:role/*"), format!("arn:{partition}:iam::*:user/*")],
+            },
+            {
+                "Sid": "QuoteWhatDenies", "Effect": "Allow", "Action": quote,
+                "Resource": holders,
             },
             {
                 "Sid": "AskTheInstance", "Effect": "Allow", "Action": send,
@@ -71,6 +79,9 @@ pub fn table() -> String {
                 "nothing of one instance, but which condition keys were left unset is not listed; in a fleet `aws.iam.send-ssh-public-key`, \
                  where the instances have more than 500 different sets of tags"
                     .to_owned()
+            }
+            (false, action) if QUOTING_ACTIONS.contains(&action) => {
+                "nothing, but the statement that denies is then named and not quoted".to_owned()
             }
             (false, ORGANIZATION_ACTION) => "nothing, unless a fleet is asked for with `--organization`".to_owned(),
             // Asked only where an ARN's path is not known.

@@ -1,5 +1,6 @@
 //! `GetCallerIdentity`, `GetRole`, `GetUser`, `SimulatePrincipalPolicy`.
 
+use eic_doctor_proto::Fact;
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -16,6 +17,8 @@ pub struct Role {
     pub arn: Option<String>,
     pub role_name: Option<String>,
     pub path: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub permissions_boundary: Option<AttachedPermissionsBoundary>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -24,6 +27,14 @@ pub struct User {
     pub arn: Option<String>,
     pub user_name: Option<String>,
     pub path: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub permissions_boundary: Option<AttachedPermissionsBoundary>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct AttachedPermissionsBoundary {
+    pub permissions_boundary_arn: Option<String>,
 }
 
 /// The answer of `SimulatePrincipalPolicy`, all pages, in either shape: since 2026-07-30 one result per action, with the verdict per
@@ -37,6 +48,23 @@ pub struct Simulation {
     /// What we supplied, so that a reader knows what the answer rests on; absent in a file that the AWS CLI wrote.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub asked: Option<SimulationQuestion>,
+    /// Ours, as `Asked` is: the policies that the answer rests on, where something is denied.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub policies: Vec<QuotedPolicy>,
+}
+
+/// A policy that denies, or a permissions boundary that does not allow.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct QuotedPolicy {
+    /// As `MatchedStatements` names it; empty for the permissions boundary.
+    pub source_policy_id: String,
+    /// The ARN of a managed policy; whose inline policy it is.
+    pub policy: String,
+    /// The IAM action of the call that brought the document.
+    pub read_by: String,
+    /// The text as IAM keeps it, so that `StartPosition` and `EndPosition` hold. Absent: no policy has this name.
+    pub document: Fact<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -157,6 +157,14 @@ pub struct InstanceStatus {
     pub events: Vec<InstanceStatusEvent>,
 }
 
+impl InstanceStatus {
+    /// One of EC2's status checks fails.
+    pub fn is_impaired(&self) -> bool {
+        let all = [&self.instance_status, &self.system_status, &self.attached_ebs_status];
+        all.into_iter().flatten().any(|summary| summary.status.as_deref() == Some("impaired"))
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 pub struct InstanceStatusEvent {

@@ -5,6 +5,7 @@
 //!
 //! Lists are empty where AWS leaves the field out; a scalar that AWS may leave out is an `Option`.
 
+mod console;
 mod endpoint;
 mod iam;
 mod instance;
@@ -21,10 +22,11 @@ use eic_doctor_agent::facts::OsFacts;
 use eic_doctor_proto::Fact;
 use serde::{Deserialize, Serialize};
 
+pub use console::ConsoleOutput;
 pub use endpoint::InstanceConnectEndpoint;
 pub use iam::{
-    BoundaryDetail, CallerIdentity, ContextEntry, EvaluationResult, MatchedStatement, OrganizationsDetail, Position,
-    ResourceSpecificResult, Role, Simulation, SimulationQuestion, User,
+    AttachedPermissionsBoundary, BoundaryDetail, CallerIdentity, ContextEntry, EvaluationResult, MatchedStatement,
+    OrganizationsDetail, Position, QuotedPolicy, ResourceSpecificResult, Role, Simulation, SimulationQuestion, User,
 };
 pub use instance::{
     IamInstanceProfile, Image, Instance, InstanceState, InstanceStatus, InstanceStatusEvent, Ipv6Address,
@@ -40,6 +42,7 @@ pub use network::{
 };
 pub use region::{AvailabilityZone, Region};
 pub use ssm::InstanceInformation;
+pub use time::seconds;
 pub use trail::{TrailEvent, TrailRecord};
 
 /// Everything that is known about one instance and one attempt.
@@ -61,6 +64,8 @@ pub struct AwsFacts {
     pub instance_owner_id: Fact<String>,
     /// `ec2:DescribeInstanceStatus` with IncludeAllInstances.
     pub instance_status: Fact<InstanceStatus>,
+    /// `ec2:GetConsoleOutput`; asked only where a status check fails, or where OS facts that were asked for could not be brought.
+    pub console: Fact<ConsoleOutput>,
     /// `ec2:DescribeImages`; absent when the image is gone or not visible.
     pub image: Fact<Image>,
     /// `ec2:DescribeRegions` with AllRegions.

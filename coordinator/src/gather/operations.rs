@@ -2,7 +2,7 @@
 
 use super::refused::Answer;
 use crate::facts::{
-    AvailabilityZone, BlockPublicAccessExclusion, BlockPublicAccessOptions, CallerIdentity, Image,
+    AvailabilityZone, BlockPublicAccessExclusion, BlockPublicAccessOptions, CallerIdentity, ConsoleOutput, Image,
     InstanceConnectEndpoint, InstanceInformation, InstanceStatus, InternetGateway, ManagedPrefixList, NetworkAcl,
     NetworkInterface, PrefixListEntry, Region, Reservation, Role, RouteTable, SecurityGroup, Simulation,
     SimulationQuestion, Subnet, TrailEvent, User,
@@ -43,6 +43,8 @@ operations! {
     "ec2:DescribeInstances" DescribeInstances::describe_instances(instance_id: &str) -> Vec<Reservation>;
     /// With IncludeAllInstances, so that an instance which does not run is seen too.
     "ec2:DescribeInstanceStatus" DescribeInstanceStatus::describe_instance_status(instance_id: &str) -> Vec<InstanceStatus>;
+    /// The newest that EC2 has, at most its last 64 KB.
+    "ec2:GetConsoleOutput" GetConsoleOutput::get_console_output(instance_id: &str) -> ConsoleOutput;
     "ec2:DescribeImages" DescribeImages::describe_images(image_id: &str) -> Vec<Image>;
     "ec2:DescribeRegions" DescribeRegions::describe_regions() -> Vec<Region>;
     "ec2:DescribeAvailabilityZones" DescribeAvailabilityZones::describe_availability_zones() -> Vec<AvailabilityZone>;
@@ -64,6 +66,13 @@ operations! {
     "iam:GetRole" GetRole::get_role(role_name: &str) -> Role;
     "iam:GetUser" GetUser::get_user(user_name: &str) -> User;
     "iam:SimulatePrincipalPolicy" SimulatePrincipalPolicy::simulate_principal_policy(question: &SimulationQuestion) -> Simulation;
+    /// The policy's document; so with the four below.
+    "iam:GetRolePolicy" GetRolePolicy::get_role_policy(role_name: &str, policy_name: &str) -> String;
+    "iam:GetUserPolicy" GetUserPolicy::get_user_policy(user_name: &str, policy_name: &str) -> String;
+    "iam:GetGroupPolicy" GetGroupPolicy::get_group_policy(group_name: &str, policy_name: &str) -> String;
+    /// The answer is the id of its default version.
+    "iam:GetPolicy" GetPolicy::get_policy(policy_arn: &str) -> String;
+    "iam:GetPolicyVersion" GetPolicyVersion::get_policy_version(policy_arn: &str, version_id: &str) -> String;
     /// The newest first, of the last day, and no further back than the last one about the instance.
     "cloudtrail:LookupEvents" LookupEvents::lookup_events(event_name: &str, instance_id: &str) -> Vec<TrailEvent>;
     /// Every condition key and policy variable that the principal's policies read.

@@ -19,7 +19,7 @@ use eic_doctor_proto::{Fact, visible};
 
 use super::ip_ranges::checked;
 use super::trail;
-use crate::facts::{AskedWith, AwsFacts, Facts, Instance, IpRanges, Role, Simulation, User};
+use crate::facts::{AskedWith, AwsFacts, ConsoleOutput, Facts, Instance, IpRanges, Role, Simulation, User};
 use files::{Folder, is_prefix_list_id, write};
 use listing::{
     AvailabilityZones, BlockPublicAccessExclusions, Entries, Events, Images, InstanceConnectEndpoints,
@@ -71,6 +71,7 @@ pub fn read_world(folder: &Path, instance_id: Option<&str>) -> Result<Facts, Wor
         instance_status: folder
             .pages::<InstanceStatuses>("ec2-describe-instance-status")
             .only(|status| is_ours(&status.instance_id)),
+        console: console(&folder, id),
         image: folder
             .pages::<Images>("ec2-describe-images")
             .only(|image| image_id.is_none() || image.image_id == image_id),
@@ -125,6 +126,7 @@ pub fn write_world(folder: &Path, facts: &Facts) -> Result<(), WorldError> {
     write(folder, IP_RANGES, &aws.ip_ranges)?;
     write(folder, "aws/ec2-describe-instances.json", &Reservations::of(&aws.instance, &aws.instance_owner_id))?;
     write(folder, "aws/ec2-describe-instance-status.json", &InstanceStatuses::one(&aws.instance_status))?;
+    write(folder, "aws/ec2-get-console-output.json", &aws.console)?;
     write(folder, "aws/ec2-describe-images.json", &Images::one(&aws.image))?;
     write(folder, "aws/ec2-describe-regions.json", &Regions::all(&aws.regions))?;
     write(folder, "aws/ec2-describe-availability-zones.json", &AvailabilityZones::all(&aws.availability_zones))?;
@@ -223,6 +225,15 @@ fn given_ranges(folder: &Folder) -> Fact<IpRanges> {
             checked(all).map_or_else(|text| Fact::unreadable(format!("{IP_RANGES}: {text}")), Fact::Known)
         }
         other => other,
+    }
+}
+
+fn console(folder: &Folder, id: Option<&str>) -> Fact<ConsoleOutput> {
+    match folder.call::<ConsoleOutput>("ec2-get-console-output") {
+        Fact::Known(ConsoleOutput { instance_id: Some(other), .. }) if id.is_some_and(|id| id != other) => {
+            Fact::unreadable(format!("ec2-get-console-output.json is of {other}"))
+        }
+        console => console,
     }
 }
 

@@ -13,7 +13,7 @@ use super::operations::{
     DescribeInstances, DescribeRegions,
 };
 use super::refused::{Answer, fact};
-use super::{identity, network, principal, trail};
+use super::{console, identity, network, principal, quotes, trail};
 use crate::facts::{AskedWith, AwsFacts, ContextEntry, Facts, Image, Instance};
 
 /// What a run is about.
@@ -51,7 +51,8 @@ pub async fn gather<A: Aws>(aws: &A, question: &Question, budget: &Budget, pace:
     let status = async {
         let action = <A as DescribeInstanceStatus>::ACTION;
         first_of(budget.ask(action, aws.describe_instance_status(id)).await)
-    };
+    }
+    .shared();
     let regions = budget.ask(<A as DescribeRegions>::ACTION, aws.describe_regions());
     let zones = budget.ask(<A as DescribeAvailabilityZones>::ACTION, aws.describe_availability_zones());
     // On the heap, the large ones: the whole run is one future, and would not fit a thread's stack.
@@ -73,8 +74,19 @@ pub async fn gather<A: Aws>(aws: &A, question: &Question, budget: &Budget, pace:
         };
         (node, brought)
     });
-    let (status, regions, zones, image, network, identity, of_principal, tunnel, (managed_node, brought), trail) =
-        tokio::join!(status, regions, zones, image, network, identity, of_principal, tunnel, os, trail);
+    let console = Box::pin(async {
+        let (seen, status) = tokio::join!(instance.clone(), status.clone());
+        console::of_impaired(aws, budget, &seen, &status).await
+    });
+    let inside = Box::pin(async {
+        let ((node, brought), console) = tokio::join!(os, console);
+        let is_dark = console == Fact::NotGathered && question.courier.is_some() && brought.os.known().is_none();
+        let console = if is_dark { console::of_running(aws, budget, &instance.clone().await).await } else { console };
+        (node, brought, console)
+    });
+    let (status, regions, zones, image, network, identity, of_principal, tunnel, inside, trail) =
+        tokio::join!(status.clone(), regions, zones, image, network, identity, of_principal, tunnel, inside, trail);
+    let (managed_node, brought, console) = inside;
     let seen = instance.await;
     let trail = trail.of_instance(id, &seen.instance);
     let tunnel = Box::pin(async {
@@ -87,7 +99,10 @@ pub async fn gather<A: Aws>(aws: &A, question: &Question, budget: &Budget, pace:
         }
     });
     let of_principal = Box::pin(principal::settled(aws, budget, about, &identity.principal_arn, of_principal));
-    let (tunnel_simulation, of_principal) = tokio::join!(tunnel, of_principal);
+    let (mut tunnel_simulation, mut of_principal) = tokio::join!(tunnel, of_principal);
+    let mut simulation = identity.simulation;
+    let denied = [&mut simulation, &mut tunnel_simulation, &mut of_principal.describe_simulation];
+    Box::pin(quotes::put(aws, budget, denied)).await;
     let aws = AwsFacts {
         region: Fact::Known(question.region.clone()),
         pushes: trail.pushes,
@@ -95,6 +110,7 @@ pub async fn gather<A: Aws>(aws: &A, question: &Question, budget: &Budget, pace:
         instance: seen.instance,
         instance_owner_id: seen.owner_id,
         instance_status: status,
+        console,
         image,
         regions: fact(regions),
         availability_zones: fact(zones),
@@ -112,7 +128,7 @@ pub async fn gather<A: Aws>(aws: &A, question: &Question, budget: &Budget, pace:
         ip_ranges: Fact::NotGathered,
         caller: identity.caller,
         principal_arn: identity.principal_arn,
-        simulation: identity.simulation,
+        simulation,
         tunnel_simulation,
         describe_simulation: of_principal.describe_simulation,
         context_keys: of_principal.context_keys,

@@ -31,6 +31,13 @@ pub struct Fake {
     /// Id, name and owner.
     pub prefix_lists: Vec<(&'static str, &'static str, &'static str)>,
     pub node: Option<InstanceInformation>,
+    pub status: InstanceStatus,
+    /// What the simulator says of everything.
+    pub simulated: Vec<EvaluationResult>,
+    /// Of every policy.
+    pub document: String,
+    /// Of the role.
+    pub boundary: Option<AttachedPermissionsBoundary>,
     /// What `GetCommandInvocation` says, one after the other; the last one for ever. `Err` is an error code.
     pub invocations: Vec<Result<Invocation, &'static str>>,
     /// Calls that wait for [`Fake::answer_all`]; `None`: calls are answered at once.
@@ -61,6 +68,10 @@ impl Fake {
                 ("pl-other", "data-centre", ACCOUNT),
             ],
             node: Some(InstanceInformation { ping_status: Some("Online".into()), ..InstanceInformation::default() }),
+            status: InstanceStatus::default(),
+            simulated: Vec::new(),
+            document: String::new(),
+            boundary: None,
             invocations: vec![Err("InvocationDoesNotExist"), Ok(under_way()), Ok(succeeded())],
             waiting: None,
             made: Mutex::default(),
@@ -137,7 +148,8 @@ answers! {
         owner_id: Some(ACCOUNT.into()),
         instances: vec![fake.instance.clone()],
     }], id;
-    DescribeInstanceStatus::describe_instance_status(id: &str) -> Vec<InstanceStatus> = |_fake| vec![InstanceStatus::default()], id;
+    DescribeInstanceStatus::describe_instance_status(id: &str) -> Vec<InstanceStatus> = |fake| vec![fake.status.clone()], id;
+    GetConsoleOutput::get_console_output(id: &str) -> ConsoleOutput = |_fake| ConsoleOutput::default(), id;
     DescribeImages::describe_images(id: &str) -> Vec<Image> = |_fake| vec![Image::default()], id;
     DescribeRegions::describe_regions() -> Vec<Region> = |_fake| vec![Region::default()], "";
     DescribeAvailabilityZones::describe_availability_zones() -> Vec<AvailabilityZone> = |_fake| vec![AvailabilityZone::default()], "";
@@ -194,11 +206,20 @@ answers! {
         arn: Some(fake.caller.clone()),
         user_id: None,
     }, "";
-    GetRole::get_role(name: &str) -> Role = |fake| Role { arn: Some(fake.role_arn.clone()), ..Role::default() }, name;
+    GetRole::get_role(name: &str) -> Role = |fake| Role {
+        arn: Some(fake.role_arn.clone()),
+        permissions_boundary: fake.boundary.clone(),
+        ..Role::default()
+    }, name;
     GetUser::get_user(name: &str) -> User = |_fake| User {
         arn: Some(format!("arn:aws:iam::{ACCOUNT}:user/path/{name}")),
         ..User::default()
     }, name;
+    GetRolePolicy::get_role_policy(role: &str, policy: &str) -> String = |fake| fake.document.clone(), format!("{role} {policy}");
+    GetUserPolicy::get_user_policy(user: &str, policy: &str) -> String = |fake| fake.document.clone(), format!("{user} {policy}");
+    GetGroupPolicy::get_group_policy(group: &str, policy: &str) -> String = |fake| fake.document.clone(), format!("{group} {policy}");
+    GetPolicy::get_policy(arn: &str) -> String = |_fake| "v3".to_owned(), arn;
+    GetPolicyVersion::get_policy_version(arn: &str, version: &str) -> String = |fake| fake.document.clone(), format!("{arn} {version}");
     DescribeInstanceInformation::describe_instance_information(id: &str) -> Vec<InstanceInformation> = |fake| {
         fake.node.clone().into_iter().collect()
     }, id;
@@ -210,7 +231,8 @@ impl SimulatePrincipalPolicy for Fake {
     async fn simulate_principal_policy(&self, question: &SimulationQuestion) -> Answer<Simulation> {
         let action = <Self as SimulatePrincipalPolicy>::ACTION;
         let arn = question.policy_source_arn.clone();
-        let simulation = Simulation { asked: Some(question.clone()), ..Simulation::default() };
+        let evaluation_results = self.simulated.clone();
+        let simulation = Simulation { asked: Some(question.clone()), evaluation_results, ..Simulation::default() };
         let is_known = [&self.role_arn, &self.caller].contains(&&arn) || arn.contains("/path/");
         self.answer(action, arn, simulation).await.and_then(|simulation| match is_known {
             true => Ok(simulation),

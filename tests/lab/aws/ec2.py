@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import time
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +22,8 @@ OTHER_ZONES = {
 }
 
 
+# The bytes of a console that EC2 keeps.
+CONSOLE = 64 * 1024
 STATE_CODES = {"pending": "0", "running": "16", "shutting-down": "32", "terminated": "48", "stopping": "64", "stopped": "80"}
 
 
@@ -198,6 +202,25 @@ def start_instances(front: Front, call: Call) -> Answer:
     return answer
 
 
+def get_console_output(front: Front, call: Call) -> Answer:
+    """What the lab was told that stands on the instance's console; `console_latest: False` is an instance type without `Latest`."""
+    instance_id = call.params.get("InstanceId", "")
+    node = front.nodes.get(instance_id)
+    if node is None:
+        raise AwsError("InvalidInstanceID.NotFound", f"The instance ID '{instance_id}' does not exist")
+    is_latest = call.params.get("Latest", "false").lower() == "true"
+    if is_latest and not node.told.get("console_latest", True):
+        raise AwsError("UnsupportedOperation", "This instance type does not support retrieving the latest console logs.")
+    told = {"instanceId": instance_id, "timestamp": node.told.get("console_at") or _now()}
+    if text := node.told.get("console"):
+        told["output"] = base64.b64encode(text.encode()[-CONSOLE:]).decode()
+    return ec2_answer(call.operation, told)
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
+
+
 def _as_ec2(answer: Answer, tree: ElementTree.Element) -> Answer:
     tree.set("xmlns", XMLNS["ec2"])
     return Answer(200, ElementTree.tostring(tree), answer.headers)
@@ -208,6 +231,7 @@ OPERATIONS = {
     "ec2:DescribeSubnets": describe_subnets,
     "ec2:DescribeInstanceStatus": describe_instance_status,
     "ec2:DescribeAvailabilityZones": describe_availability_zones,
+    "ec2:GetConsoleOutput": get_console_output,
     "ec2:GetInstanceMetadataDefaults": get_instance_metadata_defaults,
     "ec2:ModifyInstanceMetadataOptions": modify_instance_metadata_options,
     "ec2:RebootInstances": reboot_instances,

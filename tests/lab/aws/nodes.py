@@ -37,6 +37,7 @@ class Node:
     # Cuts what GetCommandInvocation gives back after so many characters, without AWS's mark.
     command_cut: int | None = None
     # What EC2 says of the instance beyond moto: `state` (passes after `state_lasts` descriptions), `operator`, `platform`;
+    # `console`, `console_at` and `console_latest`: what stands on its console, since when, and whether the newest may be asked for;
     # `subnet` and `subnet_owner`, of a subnet that another account shares.
     told: dict[str, Any] = field(default_factory=dict)
 

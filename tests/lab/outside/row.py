@@ -50,6 +50,8 @@ class Row:
     action: str | None = None
     # Words that the finding must have.
     says: str = ""
+    # Words that the finding's evidence must have.
+    quotes: str = ""
     area: str = ""
 
     def expected(self) -> tuple[str, str]:
@@ -100,7 +102,7 @@ def pair(one: Row, other: Row) -> Row:
     return replace(
         one, name=f"{one.name}; {other.name}", kind="pair", change=change, causes=one.causes | other.causes,
         warns=one.warns | other.warns, spec={**(one.spec or {}), **(other.spec or {})} or None, alone=one.alone or other.alone,
-        hand=hand if hands else None, says="", area="", answer="blocked" if "blocked" in answers else "allowed",
+        hand=hand if hands else None, says="", quotes="", area="", answer="blocked" if "blocked" in answers else "allowed",
     )  # fmt: skip
 
 

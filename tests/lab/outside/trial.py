@@ -195,6 +195,9 @@ class _Trial:
         of_row = [r for r in report["results"] if r["id"] in row.causes | row.warns | row.unknown]
         if row.says and not any(row.says.format_map({**self.site.ids, **self.site.made}) in (r["why"] or "") for r in of_row):
             self._complain(f"nothing says `{row.says}`: {self._whys(report, row.causes | row.warns | row.unknown)}")
+        quoted = [evidence["seen"] for result in of_row for evidence in result["evidence"]]
+        if row.quotes and not any(row.quotes in seen for seen in quoted):
+            self._complain(f"no evidence has `{row.quotes}`: {quoted}")
         if row.action and not any(r.get("missing_action") == row.action for r in of_row):
             self._complain(f"the missing {row.action} is not named: {of_row}")
 

@@ -1,12 +1,10 @@
-use aws_smithy_types::DateTime;
-use aws_smithy_types::date_time::Format;
 use eic_doctor_agent::checks::log::login::{Login, Outcome, logins};
 use eic_doctor_agent::facts::{OsFacts, RecentLog};
 use eic_doctor_agent::report::rfc3339;
 use eic_doctor_proto::{Attempt, Evidence, Finding, Remedy, Verdict, check};
 
 use crate::checks::trail;
-use crate::facts::{Facts, TrailEvent};
+use crate::facts::{Facts, TrailEvent, seconds};
 
 check! {
     /// The last key that AWS took was followed by a login.
@@ -111,15 +109,6 @@ fn covers(recent: &RecentLog, alive: &std::ops::RangeInclusive<u64>) -> bool {
     recent.until > 0 && recent.from <= *alive.start() && recent.until >= *alive.end()
 }
 
-/// RFC 3339, or seconds since 1970 as version 1 of the AWS CLI prints them.
-fn seconds(time: &str) -> Option<u64> {
-    let parsed = DateTime::from_str(time, Format::DateTimeWithOffset).ok().map(|time| time.secs());
-    let number = || {
-        time.parse::<f64>().ok().filter(|seconds| (0.0..4e9).contains(seconds)).map(|seconds| seconds.floor() as i64)
-    };
-    parsed.or_else(number).and_then(|seconds| u64::try_from(seconds).ok())
-}
-
 fn by_the_instances_clock(os: &OsFacts, at: u64) -> u64 {
     let answers = [&os.imds.as_root.region, &os.imds.as_keys_user.region];
     let ahead = answers.into_iter().find_map(|answer| answer.known()?.clock_ahead.known().copied()).unwrap_or(0);
@@ -185,14 +174,5 @@ mod tests {
         }
         assert!(said(&facts(Some("AccessDenied"), &[], WHOLE)).starts_with("NotApplicable"));
         assert!(said(&Facts::default()).starts_with("Unknown"));
-    }
-
-    #[test]
-    fn both_ways_to_write_a_time_are_read() {
-        assert_eq!(seconds("2026-11-28T09:00:00Z"), Some(PUSHED));
-        assert_eq!(seconds("2026-11-28T10:00:00+01:00"), Some(PUSHED));
-        assert_eq!(seconds("1795856400"), Some(PUSHED));
-        assert_eq!(seconds("yesterday"), None);
-        assert_eq!(seconds("-1"), None);
     }
 }

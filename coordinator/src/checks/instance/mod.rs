@@ -1,6 +1,8 @@
 //! The instance as AWS's API describes it.
 
 mod address;
+mod console;
+mod console_lines;
 mod exists;
 mod metadata_endpoint;
 mod not_operator_managed;
@@ -18,6 +20,7 @@ pub const ALL: &[&Check<AwsFacts>] = &[
     &exists::CHECK,
     &running::CHECK,
     &status_checks::CHECK,
+    &console::CHECK,
     &scheduled_events::CHECK,
     &not_windows::CHECK,
     &not_operator_managed::CHECK,

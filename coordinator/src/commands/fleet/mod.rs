@@ -18,8 +18,10 @@ use eic_doctor_proto::{Attempt, Exit, Fact, Tool};
 use futures_util::StreamExt as _;
 
 use super::console::{Console, Failure};
+use super::look::given_ranges;
 use super::output;
 use crate::args::{FleetArgs, GlobalArgs};
+use crate::facts::IpRanges;
 use crate::fleet::{Calls, Missing, RunReport, SCHEMA, Tally};
 use crate::gather::aws::{ConnectError, Login, Origin, originate};
 use crate::gather::fleet::operations::Filters;
@@ -57,8 +59,13 @@ pub(super) async fn fleet(global: &GlobalArgs, args: &FleetArgs, console: &mut C
         return Err(Failure::usage(error));
     }
     let attempt = attempt(args, console).await?;
-    let login = Login { profile: global.profile.clone(), region: global.region.clone(), ..Login::default() };
-    let login = Login { region: args.regions.first().cloned().or(login.region.clone()), ..login };
+    let ip_ranges = given_ranges(args.ip_ranges.as_ref(), global.timeout()).await?;
+    let login = Login {
+        profile: global.profile.clone(),
+        region: args.regions.first().or(global.region.as_ref()).cloned(),
+        assume_role: args.assume_role.clone(),
+        external_id: args.external_id.clone(),
+    };
     let origin = originate(&login, global.fleet_timeout()).await.map_err(|error| match error {
         ConnectError::NoRegion => Failure::usage(error),
         _ => Failure::nothing_checked(error),
@@ -83,8 +90,16 @@ pub(super) async fn fleet(global: &GlobalArgs, args: &FleetArgs, console: &mut C
     let regions = if args.regions.is_empty() { vec![origin.region.clone()] } else { args.regions.clone() };
     let pacer = Pacer::default();
     let budget = Budget::of(global.fleet_timeout());
-    let asked =
-        Asked { global, args, attempt: &attempt, origin: &origin, pacer: &pacer, budget: &budget, judge: &judge };
+    let asked = Asked {
+        global,
+        args,
+        attempt: &attempt,
+        ip_ranges: &ip_ranges,
+        origin: &origin,
+        pacer: &pacer,
+        budget: &budget,
+        judge: &judge,
+    };
     let whom = match args.organization {
         false => Whom::all(accounts),
         true => {
@@ -162,6 +177,7 @@ struct Asked<'a> {
     global: &'a GlobalArgs,
     args: &'a FleetArgs,
     attempt: &'a Attempt,
+    ip_ranges: &'a Fact<IpRanges>,
     origin: &'a Origin,
     pacer: &'a Pacer,
     budget: &'a Budget,
@@ -212,6 +228,8 @@ impl Asked<'_> {
             region,
             attempt: self.attempt,
             wanted: &filters,
+            context: &self.args.context,
+            ip_ranges: self.ip_ranges,
             caller: inside.caller.clone(),
             asked_with: crate::facts::AskedWith {
                 profile: self.global.profile.clone(),

@@ -26,6 +26,8 @@ async fn a_hundred_thousand_instances_are_looked_at_in_less_than_a_gibibyte() {
         region: "eu-west-1",
         attempt: &attempt,
         wanted: &[Filters::default()],
+        context: &[],
+        ip_ranges: &Fact::NotGathered,
         caller: Fact::NotGathered,
         asked_with: AskedWith::default(),
         whose: Whose::TheAttempts,

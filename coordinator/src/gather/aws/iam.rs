@@ -64,6 +64,6 @@ impl SimulatePrincipalPolicy for Clients {
             ))
         })
         .await?;
-        Ok(Simulation { evaluation_results, asked: Some(question.clone()) })
+        Ok(Simulation { evaluation_results, asked: Some(question.clone()), policies: Vec::new() })
     }
 }

@@ -2,11 +2,13 @@
 
 mod cloudtrail;
 mod connect;
+mod console;
 mod convert;
 mod ec2;
 mod fleet;
 mod iam;
 mod organizations;
+mod policies;
 mod ssm;
 mod sts;
 

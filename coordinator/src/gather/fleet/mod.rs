@@ -18,7 +18,7 @@ use super::Budget;
 use super::operations::Aws;
 use super::refused::{Answer, Refused};
 use super::trail::{self, Trail};
-use crate::facts::{AskedWith, CallerIdentity, Facts, Instance};
+use crate::facts::{AskedWith, CallerIdentity, ContextEntry, Facts, Instance, InstanceStatus, IpRanges};
 use operations::{DescribeInstancesPage, Filters, Page, Pages};
 use simulate::{Owned, Permission, Simulator};
 use waiting::Lists;
@@ -34,6 +34,10 @@ pub struct Order<'a> {
     pub attempt: &'a Attempt,
     /// Each is a listing of its own: ids come in several, since a filter takes 200 values.
     pub wanted: &'a [Filters],
+    /// What the user told of the caller's requests, for the simulator.
+    pub context: &'a [ContextEntry],
+    /// AWS's published ranges, where the user gave them.
+    pub ip_ranges: &'a Fact<IpRanges>,
     pub caller: Fact<CallerIdentity>,
     pub asked_with: AskedWith,
     pub whose: Whose,
@@ -93,6 +97,7 @@ pub async fn look<A: Aws + Pages>(
                 let (mut around, first, trail) = tokio::join!(around, first, trail);
                 lists.trail = trail;
                 around.asked_with = order.asked_with.clone();
+                around.ip_ranges = order.ip_ranges.clone();
                 lists.endpoints = around.instance_connect_endpoints.known().cloned().unwrap_or_default();
                 shared = Some(Neighbourhoods::of(around));
                 first?
@@ -145,6 +150,11 @@ fn put(facts: &mut Facts, found: Found, permission: Permission, lists: &mut List
     let id = found.instance.instance_id.clone().unwrap_or_default();
     let aws = &mut facts.aws;
     aws.instance_status = lists.status(&id);
+    // A call for each instance: never here.
+    aws.console = match aws.instance_status.known().is_some_and(InstanceStatus::is_impaired) {
+        true => Fact::unreadable("a fleet asks for no console: `eic-doctor check` of the instance does"),
+        false => Fact::NotGathered,
+    };
     aws.managed_node = lists.node(&id);
     aws.image = lists.image(found.instance.image_id.as_deref());
     aws.instance_owner_id = found.owner_id;

@@ -9,7 +9,7 @@ use eic_doctor_proto::Fact;
 
 use crate::facts::{
     AskedWith, AvailabilityZone, AwsFacts, BlockPublicAccessExclusion, BlockPublicAccessOptions, CallerIdentity, Facts,
-    Instance, InstanceConnectEndpoint, InternetGateway, ManagedPrefixList, NetworkAcl, NetworkInterface,
+    Instance, InstanceConnectEndpoint, InternetGateway, IpRanges, ManagedPrefixList, NetworkAcl, NetworkInterface,
     PrefixListEntry, Region, RouteTable, SecurityGroup, Subnet,
 };
 use crate::gather::network::service_list_names;
@@ -32,6 +32,7 @@ pub struct Surroundings {
     pub endpoint_interfaces: Fact<Vec<NetworkInterface>>,
     pub managed_prefix_lists: Fact<Vec<ManagedPrefixList>>,
     pub prefix_list_entries: BTreeMap<String, Fact<Vec<PrefixListEntry>>>,
+    pub ip_ranges: Fact<IpRanges>,
     pub caller: Fact<CallerIdentity>,
     pub asked_with: AskedWith,
 }
@@ -143,6 +144,7 @@ fn bare(all: &Surroundings) -> Facts {
         endpoint_interfaces: emptied(&all.endpoint_interfaces),
         managed_prefix_lists: all.managed_prefix_lists.clone(),
         prefix_list_entries: service.map(|(id, entries)| (id.clone(), entries.clone())).collect(),
+        ip_ranges: all.ip_ranges.clone(),
         caller: all.caller.clone(),
         asked_with: all.asked_with.clone(),
         ..AwsFacts::default()

@@ -59,6 +59,7 @@ pub(super) struct Simulator<'a, A> {
     budget: &'a Budget,
     region: &'a str,
     attempt: &'a Attempt,
+    context: &'a [ContextEntry],
     whose: &'a Whose,
     caller: &'a Fact<CallerIdentity>,
     known: Option<Known>,
@@ -93,12 +94,13 @@ impl Owned<'_> {
 
 impl<'a, A: Aws + Pages> Simulator<'a, A> {
     pub(super) fn new(aws: &'a A, budget: &'a Budget, order: &'a Order<'a>) -> Self {
-        let Order { region, attempt, whose, caller, .. } = order;
+        let Order { region, attempt, context, whose, caller, .. } = order;
         Self {
             aws,
             budget,
             region,
             attempt,
+            context,
             whose,
             caller,
             known: None,
@@ -156,7 +158,7 @@ impl<'a, A: Aws + Pages> Simulator<'a, A> {
     }
 
     fn about(&self) -> identity::About<'_> {
-        identity::About { region: self.region, attempt: self.attempt, context: &[] }
+        identity::About { region: self.region, attempt: self.attempt, context: self.context }
     }
 
     async fn pushes(&mut self, instances: &[Owned<'_>]) -> Vec<Fact<Simulation>> {
@@ -386,6 +388,6 @@ impl OneOfMany for Fact<Simulation> {
             .asked
             .as_ref()
             .map(|asked| SimulationQuestion { resource_arns: vec![arn.to_owned()], ..asked.clone() });
-        Fact::Known(Simulation { evaluation_results, asked })
+        Fact::Known(Simulation { evaluation_results, asked, policies: Vec::new() })
     }
 }

@@ -76,6 +76,7 @@ pub(super) async fn surroundings<A: Aws + Pages>(
         endpoint_interfaces,
         managed_prefix_lists,
         prefix_list_entries,
+        ip_ranges: Fact::NotGathered,
         caller,
         asked_with: AskedWith::default(),
     }

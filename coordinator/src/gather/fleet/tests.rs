@@ -12,6 +12,8 @@ async fn looked(fake: &Fake) -> (Vec<String>, Option<Refused>) {
         region: "eu-west-1",
         attempt: &attempt,
         wanted: &[Filters::default()],
+        context: &[],
+        ip_ranges: &Fact::NotGathered,
         caller: Fact::Known(caller),
         asked_with: AskedWith::default(),
         whose: Whose::TheAttempts,

@@ -101,6 +101,10 @@ def opens(name: str, flags: tuple[str, ...], condition: dict[str, Any]) -> Row:
 PORT, TO, FOR = (f"ec2-instance-connect:{name}" for name in ("remotePort", "privateIpAddress", "maxTunnelDuration"))
 
 
+DENIED = ('{"Effect":"Deny","Action":"ec2-instance-connect:SendSSHPublicKey","Resource":"*",'
+          '"Condition":{"StringEquals":{"ec2:osuser":"ec2-user"}}}')  # fmt: skip
+
+
 def push_fault(name: str, change: Change, flags: tuple[str, ...] = PUBLIC, **more: Any) -> Row:
     return fault(name, flags, PUSH, change, answer="allowed", **more)
 
@@ -126,17 +130,25 @@ ROWS = [
     push_fault("the policy is for another value of the tag", lambda s: [
         _tag(s, env="prod"), pushes(StringEquals={"ec2:ResourceTag/env": "test"})(s)]),
     push_fault("the policy is for another Region", pushes(StringEquals={"aws:RequestedRegion": ["us-east-1", "us-west-2"]})),
-    push_fault("another policy denies it", says="guard", **more(deny(KEY))),
+    push_fault("another policy denies it", says="guard", quotes='the inline policy guard of role ', **more(deny(KEY))),
+    push_fault("the second of three statements denies it", quotes=DENIED, change=lambda s: s.policy(
+        "guard", allow("s3:*"), deny(KEY, StringEquals={"ec2:osuser": "ec2-user"}), deny("iam:*")), hand=lambda s: s.no_policy("guard")),
+    push_fault("another policy denies it, and may not be read", says="guard", quotes="not quoted: the credentials may not call iam:GetRolePolicy",
+               change=lambda s: [s.policy("guard", deny(KEY)), s.refuse("iam:GetRolePolicy")], hand=lambda s: s.no_policy("guard")),
     push_fault("another policy denies all of the service", says="guard", **more(deny("ec2-instance-connect:*"))),
     push_fault("another policy denies instances without a tag", **more(
         deny(KEY, StringNotEquals={"aws:ResourceTag/approved": "yes"}))),
     push_fault("another policy denies every OS user but one", **more(deny(KEY, StringNotEquals={"ec2:osuser": "admin"}))),
-    push_fault("a managed policy denies it", lambda s: _attached(s, deny(KEY)), hand=_detached, says="managed-"),
-    push_fault("a group of the user denies it", _group_denies, hand=_out_of_the_group, says="group_"),
+    push_fault("a managed policy denies it", lambda s: _attached(s, deny(KEY)), hand=_detached, says="managed-",
+               quotes='{"Effect":"Deny","Action":"ec2-instance-connect:SendSSHPublicKey","Resource":"*"}'),
+    push_fault("a group of the user denies it", _group_denies, hand=_out_of_the_group, says="group_", quotes="the inline policy connect_all of group "),
     push_fault("the group of the user lets keys be pushed elsewhere", lambda s: _a_users_group(s, allow(KEY, "arn:aws:ec2:*:*:instance/i-0*x"))),
     push_fault("the permissions boundary leaves it out", lambda s: s.bound(allow("ec2:*")), hand=lambda s: s.no_boundary(),
-               says="the permissions boundary"),
-    push_fault("the permissions boundary denies it", lambda s: s.bound(allow("*"), deny(KEY)), hand=lambda s: s.no_boundary(), says="denies"),
+               says="the permissions boundary", quotes='{"Action":"ec2:*","Effect":"Allow","Resource":"*"}'),
+    push_fault("the permissions boundary leaves it out, and may not be read", lambda s: [s.bound(allow("ec2:*")), s.refuse("iam:GetPolicy")],
+               hand=lambda s: s.no_boundary(), says="the permissions boundary", quotes="not quoted: the credentials may not call iam:GetPolicy"),
+    push_fault("the permissions boundary denies it", lambda s: s.bound(allow("*"), deny(KEY)), hand=lambda s: s.no_boundary(), says="denies",
+               quotes='{"Effect":"Deny","Action":"ec2-instance-connect:SendSSHPublicKey","Resource":"*"}'),
     push_fault("the organization denies it", lambda s: s.service_control(deny(KEY)), hand=lambda s: s.service_control(),
                says="an Organizations policy denies"),
     push_fault("the organization allows other services alone", lambda s: s.service_control(allow(["ec2:*", "iam:*"])),

@@ -5,6 +5,11 @@ from typing import Any
 from outside.row import PUBLIC, RUNNING, Row, fault, healthy, partial
 from outside.site import Site
 
+CONSOLE = "aws.instance.console"
+BOOT = "[    0.000000] Linux version 6.1.112-122.189.amzn2023.x86_64 (mockbuild@ip-10-0-0-1)\r\n"
+KILLED = "[  812.331042] Out of memory: Killed process 1432 (java) total-vm:1961148kB, anon-rss:902212kB\r\n"
+EMERGENCY = "[\x1b[0;1;31mFAILED\x1b[0m] Failed to start \x1b[0;1;39mFile System Check on /dev/sdf\x1b[0m.\r\nYou are in emergency mode.\r\n"
+LOGIN = "[\x1b[0;32m  OK  \x1b[0m] Reached target \x1b[0;1;39mMulti-User System\x1b[0m.\r\n\r\nip-10-0-0-5 login: "
 STATUS, METADATA = "aws.instance.status-checks", "aws.instance.metadata-endpoint"
 EVENTS = "aws.instance.scheduled-events"
 RETIREMENT = {"code": "instance-retirement", "description": "The instance is running on degraded hardware",
@@ -17,6 +22,16 @@ LOOKS = 2
 def of_instance(name: str, cause: str, change, **more: Any) -> Row:
     """The network is as it should be."""
     return fault(name, PUBLIC, cause, change, answer="allowed", **more)
+
+
+def dark(name: str, console: str, says: str, **told: Any) -> Row:
+    """Impaired, and its console says why; a reboot mends the status, and what the console said is of the past then."""
+    return partial(name, PUBLIC, (STATUS, CONSOLE), lambda s: [s.node(instance_status="impaired"), s.told(console=console, **told)],
+                   hand=lambda s: s.told(), answer="allowed", says=says)  # fmt: skip
+
+
+def quiet(name: str, console: str, **told: Any) -> Row:
+    return partial(name, PUBLIC, STATUS, lambda s: [s.node(instance_status="impaired"), s.told(console=console, **told)], answer="allowed")
 
 
 def _stop(s: Site) -> None:
@@ -44,6 +59,16 @@ ROWS = [
     partial("a status check fails", PUBLIC, STATUS, lambda s: s.node(instance_status="impaired"), answer="allowed"),
     partial("the system's status check fails", PUBLIC, STATUS, lambda s: s.node(system_status="impaired"), answer="allowed"),
     partial("its EBS volumes' status check fails", PUBLIC, STATUS, lambda s: s.node(ebs_status="impaired"), answer="allowed"),
+    dark("it ran out of memory", BOOT + LOGIN + KILLED, says="memory ran out"),
+    dark("it waits in an emergency shell", BOOT + EMERGENCY, says="a file system must be checked by hand"),
+    dark("it waits in an emergency shell, and its type tells no newest console", BOOT + EMERGENCY, says="emergency shell", console_latest=False),
+    quiet("it is impaired, and its console is quiet", BOOT + LOGIN),
+    quiet("it is impaired, and ran out of memory before the last boot", BOOT + KILLED + BOOT + LOGIN),
+    quiet("it is impaired, and its console is of an earlier run", BOOT + KILLED, console_at="2020-01-01T00:00:00.000Z"),
+    quiet("it is impaired, and writes to no console", ""),
+    healthy("memory ran out, and all is well again", PUBLIC, lambda s: s.told(console=BOOT + KILLED)),
+    partial("a status check fails, and its console may not be read", PUBLIC, STATUS,
+            lambda s: [s.node(instance_status="impaired"), s.refuse("ec2:GetConsoleOutput")], answer="allowed"),
     partial("its retirement is scheduled", PUBLIC, EVENTS, lambda s: s.node(events=[RETIREMENT, OVER]), answer="allowed",
             says="from 2026-12-04T00:00:00"),
     healthy("a scheduled reboot is over", PUBLIC, lambda s: s.node(events=[OVER], ebs_status="ok")),

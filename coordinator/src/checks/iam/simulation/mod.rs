@@ -1,6 +1,7 @@
 //! What `SimulatePrincipalPolicy` says of one action on one resource, as a verdict.
 
 mod context;
+mod statement;
 
 use eic_doctor_proto::{Attempt, Evidence, Fact, Finding, Remedy, Verdict, visible};
 
@@ -46,6 +47,12 @@ pub fn verdict(
         .ok_or_else(|| Verdict::unknown(format!("the simulator said nothing of {action} on {resource}")))?;
     let mut evidence = vec![Evidence::new(format!("{action} for {principal}{whom}: {}", decision.word), AT)];
     evidence.extend(decision.matched.iter().map(|statement| Evidence::new(words(statement), AT)));
+    if decision.word == "explicitDeny" {
+        evidence.extend(decision.matched.iter().filter_map(|matched| statement::denying(simulation, matched)));
+    }
+    if decision.outside_boundary {
+        evidence.extend(statement::of_boundary(simulation));
+    }
     evidence.extend(context.evidence(simulation, decision.missing));
     let open = context.open(decision.missing);
     if let [first, ..] = open.as_slice() {

@@ -4,16 +4,30 @@ use aws_sdk_iam::types as sdk;
 
 use super::{each, word};
 use crate::facts::{
-    BoundaryDetail, EvaluationResult, MatchedStatement, OrganizationsDetail, Position, ResourceSpecificResult, Role,
-    User,
+    AttachedPermissionsBoundary, BoundaryDetail, EvaluationResult, MatchedStatement, OrganizationsDetail, Position,
+    ResourceSpecificResult, Role, User,
 };
 
 pub fn role(from: sdk::Role) -> Role {
-    Role { arn: Some(from.arn), role_name: Some(from.role_name), path: Some(from.path) }
+    Role {
+        arn: Some(from.arn),
+        role_name: Some(from.role_name),
+        path: Some(from.path),
+        permissions_boundary: from.permissions_boundary.map(attached_boundary),
+    }
 }
 
 pub fn user(from: sdk::User) -> User {
-    User { arn: Some(from.arn), user_name: Some(from.user_name), path: Some(from.path) }
+    User {
+        arn: Some(from.arn),
+        user_name: Some(from.user_name),
+        path: Some(from.path),
+        permissions_boundary: from.permissions_boundary.map(attached_boundary),
+    }
+}
+
+fn attached_boundary(from: sdk::AttachedPermissionsBoundary) -> AttachedPermissionsBoundary {
+    AttachedPermissionsBoundary { permissions_boundary_arn: from.permissions_boundary_arn }
 }
 
 pub fn evaluation_result(from: sdk::EvaluationResult) -> EvaluationResult {

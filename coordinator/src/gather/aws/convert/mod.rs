@@ -1,6 +1,7 @@
 //! The SDK's types to the mirrors in `facts/`, field by field.
 
 mod cloudtrail;
+mod console;
 mod endpoint;
 mod iam;
 mod instance;
@@ -13,6 +14,7 @@ use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 
 pub use cloudtrail::trail_event;
+pub use console::console_output;
 pub use endpoint::{instance_connect_endpoint, network_interface};
 pub use iam::{evaluation_result, role, user};
 pub use instance::{image, instance_status, reservation};

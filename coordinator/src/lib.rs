@@ -5,6 +5,8 @@
 
 pub mod args;
 pub mod arn;
+pub mod attest;
+pub mod authority;
 pub mod checks;
 pub mod commands;
 pub mod drift;

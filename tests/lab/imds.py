@@ -21,6 +21,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Callable
 
+import identity_document
 import netns
 import signer
 
@@ -28,6 +29,8 @@ TOKEN_TTL_HEADER = "X-aws-ec2-metadata-token-ttl-seconds"
 TOKEN_HEADER = "X-aws-ec2-metadata-token"
 MAX_TOKEN_TTL = 21600
 KEY_LIFE = 60
+# Of a role's credentials, in seconds.
+ROLE_LIFE = 6 * 3600
 VERSION = re.compile(r"latest|\d{4}-\d{2}-\d{2}|1\.0")
 PARTITIONS = {
     "amazonaws.com.cn": "aws-cn",
@@ -48,6 +51,7 @@ class Service:
     settings: dict[str, Any]
     authority: signer.Authority
     staples: dict[str, bytes]
+    identity: identity_document.Signer | None = None
     # Seconds that only ever rise; tests put their own here.
     ticks: Callable[[], float] = time.monotonic
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -87,10 +91,13 @@ class Service:
             return self._managed_ssh_keys(path.removeprefix("meta-data/managed-ssh-keys/"))
         if path == "dynamic/instance-identity/document":
             return self._document()
+        if path == "dynamic/instance-identity/rsa2048" and self.identity is not None:
+            return self.identity.rsa2048(self._document())
         values = self._values()
         if path in values:
             return values[path].encode()
-        return _listing(path, [*values, "dynamic/instance-identity/document"])
+        signatures = [] if self.identity is None else ["dynamic/instance-identity/rsa2048"]
+        return _listing(path, [*values, "dynamic/instance-identity/document", *signatures])
 
     def _managed_ssh_keys(self, path: str) -> bytes | None:
         if path == "signer-cert":
@@ -120,7 +127,25 @@ class Service:
         for name, key in (("public-ipv4", "public_ipv4"), ("ipv6", "ipv6")):
             if settings.get(key):
                 values[name] = settings[key]
+        if role := settings.get("role"):
+            values |= self._role(role)
         return {f"meta-data/{name}": value for name, value in values.items()}
+
+    def _role(self, role: dict[str, str]) -> dict[str, str]:
+        def stamp(seconds: float) -> str:
+            return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+        now = self.now()
+        about = {"Code": "Success", "LastUpdated": stamp(now)}
+        credentials = {
+            "Type": "AWS-HMAC", "AccessKeyId": role["access_key"], "SecretAccessKey": role["secret_key"],
+            "Token": role["session_token"], "Expiration": stamp(now + ROLE_LIFE),
+        }  # fmt: skip
+        info = {"InstanceProfileArn": role["profile_arn"], "InstanceProfileId": role["profile_id"]}
+        return {
+            "iam/info": json.dumps(about | info, indent=2),
+            f"iam/security-credentials/{role['name']}": json.dumps(about | credentials, indent=2),
+        }
 
     def _document(self) -> bytes:
         settings = self.settings
@@ -273,7 +298,8 @@ def main(descriptor: int, state: Path) -> None:
     stream = socket.socket(fileno=descriptor).makefile("rw", encoding="utf-8")
     settings = json.loads(stream.readline())
     authority = signer.create(state / "authority", settings["region"], settings["domain"])
-    service = Service(settings, authority, authority.staples())
+    identity = identity_document.Signer(Path(settings["identity_directory"]))
+    service = Service(settings, authority, authority.staples(), identity)
     serve(service)
     print(json.dumps({"root": authority.root.read_text(encoding="ascii")}), file=stream, flush=True)
     for line in stream:

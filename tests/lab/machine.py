@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import debian
+import identity_document
 import rpm
 from base import Base, LabError
 
@@ -67,6 +68,8 @@ class MachineSpec:
     public_ipv4: str | None = None
     # Of PLATFORMS.
     platform: str = "debian"
+    # What IMDS gives for the instance's role: `name`, `access_key`, `secret_key`, `session_token`, `profile_arn`, `profile_id`.
+    role: dict[str, str] | None = None
 
 
 @dataclass
@@ -87,7 +90,9 @@ class Machine:
         self._base = base
         self._platform = PLATFORMS[spec.platform]
         self._workdir = workdir
+        self.identity = identity_document.in_directory(workdir / "identity")
         self._supervisor: subprocess.Popen[str] | None = None
+        self._pending_time = 0
         self._imds: Imds | None = None
 
     def __enter__(self) -> "Machine":
@@ -134,7 +139,7 @@ class Machine:
 
     def update_imds(self, **changes: Any) -> None:
         """Changes what the metadata service says: fields of MachineSpec, or `imds.Service`'s further settings."""
-        known = {field.name for field in dataclasses.fields(MachineSpec)} | {"clock_offset", "delay_ms", "statuses"}
+        known = {field.name for field in dataclasses.fields(MachineSpec)} | {"clock_offset", "delay_ms", "statuses", "pending_time"}
         if unknown := changes.keys() - known:
             raise ValueError(f"the metadata service has no {', '.join(sorted(unknown))}")
         self._imds_server().ask(op="set", settings=changes)
@@ -206,6 +211,8 @@ class Machine:
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                 pass_fds=(theirs.fileno(),), start_new_session=True, env={**os.environ, **ENVIRONMENT},
             )  # fmt: skip
+        # Whole seconds: each start has a document of its own, however soon it follows.
+        self._pending_time = max(int(time.time()), self._pending_time + 1)
         self._imds = Imds(ours, self._settings())
         answer = json.loads(self._supervisor.stdout.readline() or '{"error": "its supervisor died"}')
         if "error" in answer:
@@ -219,7 +226,8 @@ class Machine:
         return {
             **dataclasses.asdict(self.spec),
             "mac": ":".join(f"{octet:02x}" for octet in octets),
-            "pending_time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "pending_time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._pending_time)),
+            "identity_directory": str(self.identity.directory),
         }
 
     def _imds_server(self) -> "Imds":

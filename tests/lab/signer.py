@@ -49,7 +49,7 @@ class Authority:
         """OCSP responses in base64, by the SHA-1 fingerprint of the certificate they speak of."""
         found = {}
         for name in ("leaf", "intermediate"):
-            fingerprint = _openssl("x509", "-in", self._file(f"{name}.pem"), "-noout", "-fingerprint", "-sha1").decode()
+            fingerprint = openssl("x509", "-in", self._file(f"{name}.pem"), "-noout", "-fingerprint", "-sha1").decode()
             key = fingerprint.strip().partition("=")[2].replace(":", "").lower()
             found[key] = base64.encodebytes((self.directory / f"{name}.ocsp").read_bytes())
         return found
@@ -71,7 +71,7 @@ class Authority:
             (self.directory / f"{name}.ocsp").write_bytes(response.public_bytes(serialization.Encoding.DER))
 
     def sign(self, data: bytes) -> bytes:
-        return _openssl(
+        return openssl(
             "dgst", "-sha256", "-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:32",
             "-sign", self._file("leaf.key"), stdin=data,
         )  # fmt: skip
@@ -105,15 +105,15 @@ def blob(authority: Authority, instance_id: str, caller: str, request: str, key:
 
 
 def _generate_key(path: Path, algorithm: str, option: str) -> None:
-    _openssl("genpkey", "-algorithm", algorithm, "-pkeyopt", option, "-out", str(path))
+    openssl("genpkey", "-algorithm", algorithm, "-pkeyopt", option, "-out", str(path))
 
 
 def _issue(directory: Path, name: str, issuer: str, subject: str) -> None:
-    request = _openssl("req", "-new", "-key", str(directory / f"{name}.key"), "-subj", subject)
+    request = openssl("req", "-new", "-key", str(directory / f"{name}.key"), "-subj", subject)
     by = ["-key", str(directory / f"{name}.key")] if issuer == name else [
         "-CA", str(directory / f"{issuer}.pem"), "-CAkey", str(directory / f"{issuer}.key"),
     ]  # fmt: skip
-    certificate = _openssl(
+    certificate = openssl(
         "x509", "-req", "-days", "30", "-sha256", *by, "-set_serial", str(_serial(name)),
         "-extfile", str(directory / "extensions"), "-extensions", name, stdin=request,
     )  # fmt: skip
@@ -126,7 +126,7 @@ def _staple(directory: Path, name: str, issuer: str) -> None:
     index = directory / f"{name}.index"
     index.write_text(f"V\t{expiry}\t\t{_serial(name):02X}\tunknown\t/CN={name}\n", encoding="ascii")
     issuer_files = str(directory / f"{issuer}.pem"), str(directory / f"{issuer}.key")
-    _openssl(
+    openssl(
         "ocsp", "-index", str(index), "-CA", issuer_files[0], "-rsigner", issuer_files[0], "-rkey", issuer_files[1],
         "-issuer", issuer_files[0], "-cert", str(directory / f"{name}.pem"), "-ndays", "7", "-no_nonce",
         "-respout", str(directory / f"{name}.ocsp"),
@@ -137,7 +137,7 @@ def _serial(name: str) -> int:
     return {"root": 0x11, "intermediate": 0x12, "leaf": 0x13}[name]
 
 
-def _openssl(*arguments: str, stdin: bytes = b"") -> bytes:
+def openssl(*arguments: str, stdin: bytes = b"") -> bytes:
     environment = {**os.environ, "OPENSSL_CONF": "/dev/null"}
     done = subprocess.run(["openssl", *arguments], input=stdin, capture_output=True, check=False, env=environment)
     if done.returncode != 0:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
+import json
 import tempfile
 import threading
 import unittest
 from pathlib import Path
 
+import identity_document
 import imds
 import signer
 
@@ -39,11 +42,12 @@ class MetadataService(unittest.TestCase):
     def setUpClass(cls) -> None:
         cls.directory = tempfile.TemporaryDirectory()
         cls.addClassCleanup(cls.directory.cleanup)
+        cls.identity = identity_document.in_directory(Path(cls.directory.name) / "identity")
         cls.authority = signer.create(Path(cls.directory.name) / "authority", "eu-west-1", "amazonaws.com")
 
     def setUp(self) -> None:
         self.now = 1000.0
-        self.service = imds.Service(dict(SETTINGS), self.authority, self.authority.staples(), ticks=lambda: self.now)
+        self.service = imds.Service(dict(SETTINGS), self.authority, self.authority.staples(), self.identity, lambda: self.now)
         self.server = imds.Server(("127.0.0.1", 0), type("Bound", (imds.Handler,), {"service": self.service}))
         self.port = self.server.socket.getsockname()[1]
         serving = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -108,8 +112,72 @@ class MetadataService(unittest.TestCase):
         for path in ("iam/", "iam/info", "public-ipv4", "nonsense", "managed-ssh-keys/active-keys/"):
             self.assertEqual(self.get(f"/latest/meta-data/{path}")[0], 404, path)
         for path in ("document", "signature", "pkcs7", "rsa2048"):
-            status = 200 if path == "document" else 404
+            status = 200 if path in ("document", "rsa2048") else 404
             self.assertEqual(self.get(f"/latest/dynamic/instance-identity/{path}")[0], status, path)
+
+    def document(self) -> bytes:
+        return self.get("/latest/dynamic/instance-identity/document")[1]
+
+    def rsa2048(self) -> bytes:
+        return self.get("/latest/dynamic/instance-identity/rsa2048")[1]
+
+    def verify(self, message: bytes) -> bytes:
+        """The content, if openssl finds the signature to be the lab's."""
+        path = Path(self.directory.name) / "message"
+        path.write_bytes(message)
+        return signer.openssl(
+            "cms", "-verify", "-binary", "-inform", "DER", "-in", str(path), "-noverify", "-nointern",
+            "-certfile", str(self.identity.certificate),
+        )  # fmt: skip
+
+    def test_the_identity_document_is_signed_in_the_shape_that_aws_s_signature_has(self) -> None:
+        text = self.rsa2048()
+        message = base64.b64decode(text)
+        self.assertEqual(self.verify(message), self.document())
+        # Indefinite lengths, the content in pieces: BER. No certificate, and lines without PEM's header.
+        self.assertEqual(message[:4], bytes.fromhex("30800609"))
+        self.assertIn(bytes.fromhex("a080248004"), message)
+        self.assertNotIn(b"BEGIN", text)
+        self.assertLess(len(message), 1600)
+        self.assertEqual(self.rsa2048(), text)
+        listed = self.get("/latest/dynamic/instance-identity/")[1]
+        self.assertEqual(listed, b"document\nrsa2048")
+
+    def test_a_new_start_renews_document_and_signature(self) -> None:
+        before, signature = self.document(), self.rsa2048()
+        self.service.settings["pending_time"] = "2026-11-02T00:00:00Z"
+        self.assertEqual(json.loads(self.document())["pendingTime"], "2026-11-02T00:00:00Z")
+        self.assertNotEqual(self.rsa2048(), signature)
+        self.assertEqual(self.verify(base64.b64decode(self.rsa2048())), self.document())
+        self.assertNotEqual(self.document(), before)
+
+    def test_one_directory_has_one_signer_and_another_has_another(self) -> None:
+        again = identity_document.in_directory(self.identity.directory)
+        self.assertEqual(again.fingerprint(), self.identity.fingerprint())
+        self.assertRegex(again.fingerprint(), "^[0-9a-f]{64}$")
+        other = identity_document.in_directory(Path(self.directory.name) / "other")
+        self.assertNotEqual(other.fingerprint(), self.identity.fingerprint())
+        self.identity, theirs = other, self.rsa2048()
+        with self.assertRaises(RuntimeError):
+            self.verify(base64.b64decode(theirs))
+
+    def test_an_instance_with_a_profile_has_its_role_s_credentials(self) -> None:
+        self.service.settings["role"] = {
+            "name": "web", "access_key": "ASIAEXAMPLE", "secret_key": "secret", "session_token": "token",
+            "profile_arn": "arn:aws:iam::123456789012:instance-profile/web", "profile_id": "AIPAEXAMPLE",
+        }  # fmt: skip
+        base = "/latest/meta-data/iam/"
+        self.assertEqual(self.get(base), (200, b"info\nsecurity-credentials/"))
+        self.assertEqual(self.get(base + "security-credentials/"), (200, b"web"))
+        told = json.loads(self.get(base + "security-credentials/web")[1])
+        self.assertEqual(
+            {name: told[name] for name in ("Code", "Type", "AccessKeyId", "SecretAccessKey", "Token")},
+            {"Code": "Success", "Type": "AWS-HMAC", "AccessKeyId": "ASIAEXAMPLE", "SecretAccessKey": "secret", "Token": "token"},
+        )
+        self.assertGreater(told["Expiration"], told["LastUpdated"])
+        info = json.loads(self.get(base + "info")[1])
+        self.assertEqual(info["InstanceProfileArn"], "arn:aws:iam::123456789012:instance-profile/web")
+        self.assertEqual(self.get(base + "security-credentials/other")[0], 404)
 
     def test_a_directory_lists_what_is_in_it(self) -> None:
         self.assertEqual(self.get("/latest/meta-data/placement/"), (200, b"availability-zone\nregion"))

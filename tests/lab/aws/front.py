@@ -18,6 +18,7 @@ from .knobs import Knobs, is_throttled, refusal, throttled
 from .moto_child import MotoChild
 from .nodes import Nodes
 from .request import Call, parse_call
+from .role_session import RoleSessions
 from .simulator import Simulator
 from .wire import Answer, AwsError, error_answer
 
@@ -35,7 +36,8 @@ class Front:
         self.knobs = Knobs()
         self.nodes = Nodes()
         self.fleets = Fleets()
-        self.callers = Callers(self.moto)
+        self.role_sessions = RoleSessions()
+        self.callers = Callers(self.moto, self.role_sessions)
         self.commands = ssm.Commands()
         self.trail = trail.Trail()
         self.operations: dict[str, Operation] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from . import role_session
 from .moto_child import MotoChild
 from .request import Call
 from .wire import Answer
@@ -18,11 +19,14 @@ NOBODY = re.compile(r"(arn:[a-z-]+):sts::(\d+):user/moto")
 
 
 class Callers:
-    def __init__(self, moto: MotoChild) -> None:
+    def __init__(self, moto: MotoChild, sessions: role_session.RoleSessions) -> None:
         self._moto = moto
+        self._sessions = sessions
         self._arns: dict[tuple[str, str], str] = {}
 
     def arn(self, access_key: str, region: str) -> str:
+        if session := self._sessions.of(access_key):
+            return session.arn
         key = (access_key, region)
         if key not in self._arns:
             tree = self._moto.query("sts", region, access_key, "GetCallerIdentity")
@@ -34,6 +38,8 @@ class Callers:
 
 
 def get_caller_identity(front: Front, call: Call) -> Answer:
+    if session := front.role_sessions.of(call.access_key):
+        return role_session.get_caller_identity(front, call, session)
     answer = front.pass_on(call)
     body = _named(answer.body.decode()).replace(">AKIAIOSFODNN7EXAMPLE<", ">AIDALABOPERATOR00001<")
     return Answer(answer.status, body.encode(), answer.headers)

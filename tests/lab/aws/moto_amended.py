@@ -17,6 +17,7 @@ from pathlib import Path
 os.environ.setdefault("MOTO_ALLOW_NONEXISTENT_REGION", "true")
 os.environ.setdefault("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
 
+from moto.core.utils import utcnow
 from moto.ec2.models import availability_zones_and_regions as zones
 
 from moto.ec2.models.elastic_network_interfaces import NetworkInterface
@@ -142,12 +143,20 @@ def amend_instances() -> None:
     def set_platform(self: Instance, value: str | None) -> None:
         self.__dict__["_image_platform"] = value
 
+    plain_start = Instance.start
+
+    def start(self: Instance) -> object:
+        # EC2 tells when an instance was started last, not first.
+        self.launch_time = utcnow()
+        return plain_start(self)
+
     def ipv6_address(self: Instance) -> str | None:
         addresses = self.nics[0].ipv6_addresses if 0 in self.nics else []
         return addresses[0] if addresses else None
 
     Instance.platform = property(platform, set_platform)
     Instance.platform_details = property(lambda self: "Windows" if self.platform else "Linux/UNIX")
+    Instance.start = start
     Instance.usage_operation = property(lambda self: "RunInstances:0002" if self.platform else "RunInstances")
     # EC2 tells of every instance whether an AWS service manages it.
     Instance.operator = {"Managed": False}

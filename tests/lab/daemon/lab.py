@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import faults
+import identity_document
 from aws.front import Front
 
+from . import instance_role
 from . import scenario as scenarios
 from .clients import LAB_ACCESS_KEY, SECRET_KEY, Clients
 from .scenario import Scenario
@@ -53,6 +55,8 @@ class Lab:
         spec = scenarios.complete({**spec, **(fault.spec if fault else {})})
         made = scenarios.create_account_picture(self.clients, spec)
         try:
+            if spec["role"]:
+                instance_role.give(self.front, self.clients, made)
             if spec["machine"]:
                 scenarios.start_machine(made, self._base_system(), self.workdir)
             self.front.nodes.add(made.node)
@@ -72,6 +76,7 @@ class Lab:
             raise Unknown(f"there is no scenario {instance_id}")
         self.front.nodes.remove(instance_id)
         scenarios.delete(self.clients, made)
+        instance_role.take(self.front, self.clients, made)
 
     def scenario(self, instance_id: str) -> Scenario:
         with self._lock:
@@ -143,6 +148,20 @@ class Lab:
         if machine is None:
             raise ValueError(f"{instance_id} was made without a machine")
         return machine
+
+    def restart(self, instance_id: str) -> None:
+        """Stops and starts it, as EC2 does: a later `LaunchTime` and identity document, and a fresh disk."""
+        made, machine = self.scenario(instance_id), self.machine(instance_id)
+        ec2 = self.clients.of("ec2", made.region)
+        ec2.stop_instances(InstanceIds=[instance_id])
+        machine.stop()
+        ec2.start_instances(InstanceIds=[instance_id])
+        machine.start()
+
+    def identity(self) -> dict[str, str]:
+        """The certificate that signs identity documents, of whatever Region, and its SHA-256."""
+        signer = identity_document.in_directory(self.workdir / "identity")
+        return {"certificate": signer.certificate.read_text(encoding="ascii"), "sha256": signer.fingerprint()}
 
     def region(self, order: dict[str, Any]) -> None:
         """What a Region's account-wide operations answer: `endpoints` (EC2's XML names) and `public_access`."""

@@ -32,6 +32,8 @@ DEFAULTS: dict[str, Any] = {
     "ssm": True,
     "os_user": "ec2-user",
     "fault": None,
+    # Whether the instance has a profile with a role, whose credentials IMDS serves.
+    "role": False,
 }
 DOMAINS = {"cn-": "amazonaws.com.cn", "eusc-": "amazonaws.eu"}
 PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov", "eusc-": "aws-eusc"}
@@ -200,7 +202,7 @@ def start_machine(scenario: Scenario, base: Any, workdir: Path) -> None:
             availability_zone=ids["availability_zone"], account_id=ids["account_id"], image_id=ids["image_id"],
             instance_type=spec["instance_type"], domain=spec["domain"], ipv6=ids["ipv6_address"], public_ipv4=ids["public_ip"],
             http_endpoint=spec["http_endpoint"], http_tokens=spec["http_tokens"], hop_limit=spec["hop_limit"],
-            package_version=spec["package_version"], ssh_port=spec["ssh_port"],
+            package_version=spec["package_version"], ssh_port=spec["ssh_port"], role=ids.get("instance_role"),
         ),
         base,
         workdir,

@@ -13,6 +13,7 @@ pub mod drift;
 pub mod facts;
 pub mod fleet;
 pub mod gather;
+pub mod notify;
 pub mod path;
 pub mod render;
 pub mod store;

@@ -23,6 +23,7 @@ pub mod recorded;
 mod refused;
 mod regular_file;
 pub mod run;
+pub mod tell;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]

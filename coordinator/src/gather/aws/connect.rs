@@ -18,7 +18,7 @@ use aws_smithy_http_client::{Connector, tls};
 use aws_smithy_runtime_api::client::http::{SharedHttpClient, SharedHttpConnector, http_client_fn};
 use aws_types::region::Region;
 
-use super::{CallLog, Clients};
+use super::{CallLog, Clients, Teller};
 use crate::gather::fleet::operations::Session;
 
 /// How to log in to AWS.
@@ -91,6 +91,12 @@ impl Origin {
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .build();
         clients(&config, self.log.clone())
+    }
+
+    /// For telling of changes, with the caller's own credentials.
+    pub fn teller(&self, region: &str) -> Teller {
+        let config = self.config.to_builder().region(Region::new(region.to_owned())).build();
+        Teller::new(&config, self.log.clone())
     }
 
     pub fn log(&self) -> &CallLog {
@@ -200,7 +206,7 @@ async fn assumed(
 /// One connection pool for all services; TLS by ring alone; `HTTPS_PROXY` and its kin are honoured as by the AWS CLI.
 ///
 /// The SDK asks for a connector with every request, so those that were built are kept, one for each pair of timeouts.
-fn http_client() -> SharedHttpClient {
+pub(crate) fn http_client() -> SharedHttpClient {
     type Timeouts = (Option<Duration>, Option<Duration>);
     let built: Mutex<Vec<(Timeouts, SharedHttpConnector)>> = Mutex::default();
     http_client_fn(move |settings, components| {

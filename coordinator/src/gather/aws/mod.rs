@@ -11,6 +11,7 @@ mod organizations;
 mod policies;
 mod ssm;
 mod sts;
+mod tell;
 
 use std::error::Error;
 
@@ -19,7 +20,10 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use futures_util::future::BoxFuture;
 
+#[cfg(test)]
+pub(crate) use connect::http_client as testing_http_client;
 pub use connect::{ConnectError, Connection, Login, Origin, connect, originate};
+pub use tell::Teller;
 
 use super::call_log::CallLog;
 use super::refused::{Answer, Refused, RefusedKind};

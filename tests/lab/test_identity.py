@@ -66,12 +66,15 @@ class Identity(unittest.TestCase):
             (before["instanceId"], before["accountId"], before["privateIp"], before["region"]),
             (self.id, self.made["account_id"], self.made["private_ip"], self.made["region"]),
         )
-        running.exec(self.id, "touch", "/var/lib/mark")
-        running.ask("POST", f"/instance/{self.id}/restart")
+        running.exec(self.id, "sh", "-c", "mkdir -m 700 /var/lib/kept; touch /var/lib/mark /var/lib/kept/mark")
+        running.ask("POST", f"/instance/{self.id}/restart", {"keep": ["/var/lib/kept"]})
         after = self.signed()
         self.assertGreater(after["pendingTime"], before["pendingTime"])
         self.assertEqual(after, before | {"pendingTime": after["pendingTime"]})
         self.assertEqual(running.exec(self.id, "test", "-e", "/var/lib/mark")[0], 1, "the disk is a fresh one")
+        self.assertEqual(running.exec(self.id, "stat", "-c", "%a", "/var/lib/kept", "/var/lib/kept/mark")[0], 0)
+        refused, why = running.try_("POST", f"/instance/{self.id}/restart", {"keep": ["/not/there"]})
+        self.assertEqual(refused, 400, why)
         running.ask("POST", f"/instance/{self.id}/imds", {"pending_time": "2026-01-01T00:00:00Z"})
         self.assertEqual(self.signed()["pendingTime"], "2026-01-01T00:00:00Z")
 

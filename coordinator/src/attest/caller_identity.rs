@@ -142,9 +142,12 @@ impl CallerIdentityRequest {
 
 /// Where STS answers in a Region.
 pub fn sts_host(region: &str) -> String {
-    let domain = match region.split('-').next() {
-        Some("cn") => "amazonaws.com.cn",
-        Some("eusc") => "amazonaws.eu",
+    let mut words = region.split('-');
+    let domain = match (words.next(), words.next()) {
+        (Some("cn"), _) => "amazonaws.com.cn",
+        (Some("eusc"), _) => "amazonaws.eu",
+        (Some("us"), Some("iso")) => "c2s.ic.gov",
+        (Some("us"), Some("isob")) => "sc2s.sgov.gov",
         _ => "amazonaws.com",
     };
     format!("sts.{region}.{domain}")

@@ -23,5 +23,5 @@ pub use claim::Claim;
 pub use decide::{Decision, Described, DescribedInstance, EnrolmentPolicy, decide};
 pub use document::IdentityDocument;
 pub use recognise::{Recognition, recognise};
-pub use refusal::{Kind, Refusal};
+pub use refusal::{Kind, RULES, Refusal};
 pub use region_certificates::{Fingerprint, Pin, RegionCertificate, RegionCertificates};

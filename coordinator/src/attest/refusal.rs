@@ -3,6 +3,26 @@
 use std::fmt;
 use std::time::Duration;
 
+/// The rules' names, in the order in which they are held. `README.md` beside this file says what each asks.
+pub const RULES: [&str; 16] = [
+    "agent-version",
+    "identity-document",
+    "region-certificate",
+    "identity-signature",
+    "certificate-request",
+    "proof",
+    "account",
+    "instance",
+    "instance-state",
+    "instance-account",
+    "stale-document",
+    "private-address",
+    "caller-identity",
+    "other-place",
+    "revoked",
+    "other-key",
+];
+
 /// Which gRPC code a refusal has. "You may not" and "I am ill" are never the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -32,6 +52,7 @@ pub struct Refusal {
 
 impl Refusal {
     pub(super) fn new(who: &str, kind: Kind, rule: &'static str, what: impl Into<String>) -> Refusal {
+        debug_assert!(RULES.contains(&rule), "{rule} is not listed");
         // Parts of it come from the agent before it has proven anything.
         let what = eic_doctor_proto::visible(&what.into()).into_owned();
         Refusal { who: who.to_owned(), what, rule, kind, retry_after: None }
@@ -56,4 +77,16 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
         source = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RULES;
+
+    #[test]
+    fn every_rule_is_explained_in_its_order() {
+        let rows = include_str!("README.md").lines().filter_map(|line| line.strip_prefix("| `"));
+        let explained: Vec<_> = rows.filter_map(|row| row.split('`').next()).collect();
+        assert_eq!(explained, RULES);
+    }
 }

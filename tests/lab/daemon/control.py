@@ -37,7 +37,7 @@ ROUTES: list[Route] = [
     ("POST", "/instance/([^/]+)/push", lambda lab, part, body: lab.push_for_person(part[0], body)),
     ("POST", "/instance/([^/]+)/file", lambda lab, part, body: lab.install_file(part[0], body)),
     ("POST", "/instance/([^/]+)/imds", lambda lab, part, body: lab.machine(part[0]).update_imds(**body)),
-    ("POST", "/instance/([^/]+)/restart", lambda lab, part, body: lab.restart(part[0])),
+    ("POST", "/instance/([^/]+)/restart", lambda lab, part, body: lab.restart(part[0], body.get("keep", []))),
     ("GET", "/identity", lambda lab, _, body: lab.identity()),
     ("POST", "/instance/([^/]+)/node", lambda lab, part, body: _node(lab, part[0], body)),
     ("POST", "/endpoint/([^/]+)", lambda lab, part, body: endpoints.put(lab.front, part[0], body)),

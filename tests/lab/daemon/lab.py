@@ -149,14 +149,19 @@ class Lab:
             raise ValueError(f"{instance_id} was made without a machine")
         return machine
 
-    def restart(self, instance_id: str) -> None:
-        """Stops and starts it, as EC2 does: a later `LaunchTime` and identity document, and a fresh disk."""
+    def restart(self, instance_id: str, keep: list[str]) -> None:
+        """Stops and starts it, as EC2 does: a later `LaunchTime` and identity document, and a fresh disk but for what is under `keep`."""
         made, machine = self.scenario(instance_id), self.machine(instance_id)
         ec2 = self.clients.of("ec2", made.region)
+        kept = machine.exec(["tar", "-C", "/", "-c", *(path.lstrip("/") for path in keep)]) if keep else None
+        if kept is not None and kept.returncode != 0:
+            raise ValueError(f"cannot keep {', '.join(keep)}: {kept.stderr.decode(errors='replace').strip()}")
         ec2.stop_instances(InstanceIds=[instance_id])
         machine.stop()
         ec2.start_instances(InstanceIds=[instance_id])
         machine.start()
+        if kept is not None:
+            machine.exec(["tar", "-C", "/", "-x"], kept.stdout)
 
     def identity(self) -> dict[str, str]:
         """The certificate that signs identity documents, of whatever Region, and its SHA-256."""

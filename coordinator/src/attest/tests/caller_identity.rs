@@ -65,6 +65,7 @@ fn only_sts_s_own_host_of_the_region_is_sent_to_or_one_that_is_configured() {
     assert_eq!(built.unwrap().host, private);
     assert_eq!(sts_host("cn-north-1"), "sts.cn-north-1.amazonaws.com.cn");
     assert_eq!(sts_host("us-gov-west-1"), "sts.us-gov-west-1.amazonaws.com");
+    assert_eq!(sts_host("us-isob-east-1"), "sts.us-isob-east-1.sc2s.sgov.gov");
     assert_eq!(sts_host("eusc-de-east-1"), "sts.eusc-de-east-1.amazonaws.eu");
 }
 

@@ -1,5 +1,6 @@
 //! A bounded generator of hostile enrolments and of hostile signatures, of which none may be taken.
-//! `EIC_DOCTOR_HOSTILE_MESSAGES` says how many signatures; a sixteenth as many enrolments go the whole way, from the bytes to the decision.
+//! A million signatures, and a sixteenth as many enrolments that go the whole way, from the bytes to the decision. More of them:
+//! `EIC_DOCTOR_HOSTILE_MESSAGES=100000000 cargo test --workspace --lib hostile -- --nocapture`.
 //!
 //! The forger has heard one honest enrolment whole, knows AWS's signature over the instance's document and its own over any other, and
 //! is answered with a challenge of its own. The instance has enrolled, with a key that the forger has not.

@@ -10,6 +10,7 @@ mod open;
 mod postgres;
 mod queue;
 mod sqlite;
+mod statements;
 mod write;
 
 use std::sync::Arc;

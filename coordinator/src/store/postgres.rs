@@ -9,8 +9,9 @@ use tokio::task::JoinHandle;
 
 use super::carry::{Loaded, carry, silence};
 use super::columns::*;
-use super::implement::{agent_columns, agent_record, forget_of_silent, implement_store};
+use super::implement::implement_store;
 use super::queue::{Answers, Apply, Call, Queue};
+use super::statements::{agent_columns, agent_record, forget_of_silent};
 use super::write::{Places, Told, Writes, kept_of_row, places};
 use super::*;
 

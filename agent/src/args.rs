@@ -1,10 +1,13 @@
 //! The command line of the agent.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use eic_doctor_agent::config::{self, Configuration};
 use eic_doctor_agent::gather::KeysUserViewArgs;
+use eic_doctor_agent::report::attempt_from_word;
 use eic_doctor_proto::{Attempt, FailOn, OsUser, Selection, Via};
 use ipnet::IpNet;
 
@@ -25,6 +28,18 @@ pub enum Command {
     Check(CheckArgs),
     /// Prints one compact block for SSM Run Command, facts and results together.
     Ssm(SsmArgs),
+    /// Proves to the coordinator which instance this is, and keeps the certificate that it gives; then says what happened.
+    Enrol(FleetArgs),
+    /// Looks once and sends the report to the coordinator, for a timer; enrols and renews where it has to.
+    ///
+    /// Exit codes: 0 the coordinator has the report; 1 it refuses this instance; 2 called or configured wrongly; 3 it could not be reached,
+    /// the report is kept for the next time; 5 the state folder or the like is in no order.
+    Report(FleetArgs),
+    /// Stays: reports on an interval, and checks when the coordinator asks. SIGTERM ends it.
+    Run(FleetArgs),
+    /// Looks once and prints what a report is made of.
+    #[command(name = eic_doctor_agent::report::PASS_COMMAND, hide = true)]
+    Pass(PassArgs),
     /// Becomes the keys user, looks at what the keys command would meet, and prints it as JSON.
     #[command(name = eic_doctor_agent::gather::KEYS_USER_VIEW_COMMAND, hide = true)]
     KeysUserView(KeysUserArgs),
@@ -58,6 +73,46 @@ pub struct CheckArgs {
 pub struct SsmArgs {
     #[command(flatten)]
     pub attempt: AttemptArgs,
+}
+
+/// Each but `--config` says what its key in the file says, and comes before it.
+#[derive(Debug, clap::Args)]
+pub struct FleetArgs {
+    /// The configuration file.
+    #[arg(long, default_value = config::CONFIGURATION, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Where the coordinator is; the port is 7443 where none is named.
+    #[arg(long, value_parser = config::address, value_name = "HOST[:PORT]")]
+    pub coordinator: Option<config::Address>,
+    /// The certificate authorities of the coordinator, in PEM.
+    #[arg(long, value_name = "FILE")]
+    pub authorities: Option<PathBuf>,
+    /// The name in the coordinator's certificate, where it is not the host.
+    #[arg(long, value_name = "NAME")]
+    pub server_name: Option<String>,
+    /// The only folder that the agent writes to.
+    #[arg(long, value_name = "FOLDER")]
+    pub state_directory: Option<PathBuf>,
+    /// Between two reports, where the coordinator tells nothing else: from `10s` to `24h`.
+    #[arg(long, value_parser = config::interval, value_name = "DURATION")]
+    pub interval: Option<Duration>,
+    /// By how much of it a wait may be longer or shorter.
+    #[arg(long, value_parser = config::jitter, value_name = "PERCENT")]
+    pub jitter: Option<u8>,
+    /// The OS user whose login is judged.
+    #[arg(long, value_name = "NAME")]
+    pub os_user: Option<OsUser>,
+    /// The port of sshd that is judged.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..), value_name = "PORT")]
+    pub port: Option<u16>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct PassArgs {
+    #[arg(long, value_parser = attempt_from_word)]
+    pub attempt: Attempt,
+    #[arg(long)]
+    pub budget_ms: u64,
 }
 
 #[derive(Clone, Debug, clap::Args)]
@@ -116,8 +171,8 @@ impl Args {
         match &self.command {
             Command::Check(check) => check.attempt.timeout,
             Command::Ssm(ssm) => ssm.attempt.timeout,
-            // It has a limit of its own.
-            Command::KeysUserView(_) => Duration::from_secs(10),
+            // They have limits of their own.
+            Command::Enrol(_) | Command::Report(_) | Command::Run(_) | Command::Pass(_) | Command::KeysUserView(_) => Duration::from_secs(10),
         }
     }
 }
@@ -131,6 +186,21 @@ impl CheckArgs {
         match self.fail_on {
             FailOnWord::Warn => FailOn::Warn,
             FailOnWord::Fail => FailOn::Fail,
+        }
+    }
+}
+
+impl FleetArgs {
+    pub fn configuration(&self) -> Configuration {
+        Configuration {
+            coordinator: self.coordinator.clone(),
+            authorities: self.authorities.clone(),
+            server_name: self.server_name.clone(),
+            state_directory: self.state_directory.clone(),
+            interval: self.interval,
+            jitter: self.jitter,
+            os_user: self.os_user.clone(),
+            port: self.port,
         }
     }
 }

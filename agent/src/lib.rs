@@ -4,9 +4,12 @@
 //! of facts. The coordinator links this library, so it judges OS facts whoever carried them.
 
 pub mod checks;
+pub mod config;
 pub mod connection;
 pub mod facts;
 pub mod gather;
+#[cfg(feature = "host")]
+pub mod identity;
 mod pam;
 pub mod parse;
 pub mod render;

@@ -1,6 +1,7 @@
 //! Reads arguments, builds the real parts, calls [`run::run`], turns the answer into an exit code. Decides nothing.
 
 mod args;
+mod fleet;
 mod run;
 
 use std::io::{self, IsTerminal as _, Write as _};
@@ -10,6 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clap::Parser as _;
 use eic_doctor_agent::gather::RealHost;
 use eic_doctor_agent::render::Style;
+use eic_doctor_agent::report::chain;
 
 fn main() -> ExitCode {
     let args = args::Args::parse();
@@ -28,7 +30,7 @@ fn main() -> ExitCode {
         Ok(exit) => ExitCode::from(exit.code()),
         Err(error) => {
             // A closed stderr leaves nobody to tell.
-            let _ = writeln!(io::stderr(), "error: {}", run::chain(&error));
+            let _ = writeln!(io::stderr(), "error: {}", chain(&error));
             ExitCode::from(error.exit().code())
         }
     }

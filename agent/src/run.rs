@@ -1,13 +1,14 @@
 //! What each subcommand does, with its parts given.
 
-use std::error::Error;
 use std::io::Write;
+use std::time::Duration;
 
 use eic_doctor_agent::gather::{self, RealHost};
 use eic_doctor_agent::render::{Style, human};
 use eic_doctor_agent::{checks, report};
 use eic_doctor_proto::{Exit, Selection, SelectionError, judge};
 
+use crate::fleet;
 use crate::args::{Args, CheckArgs, Command, Output, SsmArgs};
 
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +19,8 @@ pub enum RunError {
     Encode(#[source] report::EncodeError),
     #[error("write the report as JSON")]
     Json(#[source] serde_json::Error),
+    #[error(transparent)]
+    Fleet(#[from] fleet::FleetError),
     #[error("look as the keys user")]
     KeysUser(#[source] std::io::Error),
     #[error("write to standard output")]
@@ -29,6 +32,7 @@ impl RunError {
         match self {
             Self::Selection(SelectionError::OnlyMatchesNothing(_)) => Exit::NothingChecked,
             Self::Selection(SelectionError::SkipMatchesNothing(_)) => Exit::Usage,
+            Self::Fleet(error) => error.exit(),
             Self::Encode(_) | Self::Json(_) | Self::KeysUser(_) | Self::Write(_) => Exit::Internal,
         }
     }
@@ -39,6 +43,15 @@ pub fn run(args: &Args, host: &RealHost, started: u64, style: Style, out: &mut d
     match &args.command {
         Command::Check(args) => check(args, host, started, style, out),
         Command::Ssm(args) => ssm(args, host, out),
+        Command::Enrol(args) => Ok(fleet::enrol(args)?),
+        Command::Report(args) => Ok(fleet::report(args)?),
+        Command::Run(args) => Ok(fleet::run(args)?),
+        Command::Pass(args) => {
+            let budget = Duration::from_millis(args.budget_ms);
+            let pass = report::look(&args.attempt, budget, started.saturating_mul(1000)).map_err(RunError::Encode)?;
+            out.write_all(&pass.to_bytes()).map_err(RunError::Write)?;
+            Ok(Exit::Healthy)
+        }
         Command::KeysUserView(args) => {
             gather::print_keys_user_view(&args.view(), out).map_err(RunError::KeysUser)?;
             Ok(Exit::Healthy)
@@ -74,16 +87,4 @@ fn ssm(args: &SsmArgs, host: &RealHost, out: &mut dyn Write) -> Result<Exit, Run
     let block = report::encode_report(&facts, &attempt, &results).map_err(RunError::Encode)?;
     out.write_all(block.as_bytes()).map_err(RunError::Write)?;
     Ok(Exit::Healthy)
-}
-
-/// An error and its sources, joined by colons.
-pub fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
 }

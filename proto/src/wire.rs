@@ -59,7 +59,16 @@ pub fn decode_report(bytes: &[u8]) -> Result<v1::AgentReport, WireError> {
 
 /// Any facts as the tree that travels.
 pub fn facts_to_wire<F: Serialize>(facts: &F) -> Result<v1::Facts, WireError> {
-    let tree = serde_json::to_value(facts).map_err(WireError::Tree)?;
+    tree_to_wire(facts_tree(facts)?)
+}
+
+/// Any facts as a tree: a known one is `{"known": …}`.
+pub fn facts_tree<F: Serialize>(facts: &F) -> Result<Json, WireError> {
+    serde_json::to_value(facts).map_err(WireError::Tree)
+}
+
+/// A tree that [`facts_tree`] made as the one that travels.
+pub fn tree_to_wire(tree: Json) -> Result<v1::Facts, WireError> {
     match value_to_wire(tree).kind {
         Some(v1::value::Kind::Map(areas)) => Ok(v1::Facts { areas: Some(areas) }),
         _ => Err(WireError::Missing("areas")),

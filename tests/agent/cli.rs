@@ -36,11 +36,48 @@ fn a_wrong_call_is_2_with_a_message_on_stderr_alone() {
         &["check", "--timeout", "99999999999999999999s"],
         &["ssm", "--only", "os.sshd"],
         &["check", "--skip", "os.no-such-area"],
+        // No coordinator is named anywhere.
+        &["enrol"],
+        &["report", "--coordinator", "eic.example"],
+        &["run", "--coordinator", "a b", "--authorities", "/nowhere"],
+        &["run", "--interval", "1s"],
+        &["run", "--jitter", "51"],
+        &["run", "--config", "/nowhere/agent.conf"],
     ] {
         let (code, stdout, stderr) = code_and_streams(arguments);
         assert_eq!((code, stdout.as_str()), (Some(2), ""), "{arguments:?}");
         assert!(!stderr.is_empty() && !stderr.contains("panicked"), "{arguments:?}: {stderr}");
     }
+}
+
+#[test]
+fn a_wrong_configuration_file_is_2_and_names_line_and_key_and_a_wrong_machine_is_5() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("agent.conf");
+    let path = path.to_str().unwrap();
+    std::fs::write(path, "coordinator = \"eic.example\"\nauthorites = \"/x\"\n").unwrap();
+    let (code, stdout, stderr) = code_and_streams(&["report", "--config", path]);
+    assert_eq!((code, stdout.as_str()), (Some(2), ""));
+    assert!(stderr.contains("agent.conf`: line 2: there is no key `authorites`"), "{stderr}");
+    std::fs::write(path, "coordinator = \"eic.example\"\nauthorities = \"/nowhere/ca.pem\"\n").unwrap();
+    let (code, stdout, stderr) = code_and_streams(&["report", "--config", path]);
+    assert_eq!((code, stdout.as_str()), (Some(5), ""));
+    assert_eq!(
+        stderr,
+        "error: read the coordinator's authorities from `/nowhere/ca.pem`: No such file or directory (os error 2)\n"
+    );
+}
+
+#[test]
+fn a_pass_is_one_report_on_stdout() {
+    // `ec2-user` on port 22, as protobuf in base64.
+    let output = agent(&["pass", "--attempt=CghlYzItdXNlchoEYXV0bzAW", "--budget-ms=10000"]);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), stderr.as_str()), (Some(0), ""));
+    let pass = eic_doctor_agent::report::Pass::from_bytes(&output.stdout).unwrap();
+    let report = eic_doctor_proto::wire::decode_report(&pass.report).unwrap();
+    assert_eq!(report.results.len(), checks::abouts().len());
+    assert_eq!(report.attempt.unwrap().os_user, "ec2-user");
 }
 
 #[test]

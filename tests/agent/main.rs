@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "all of this is tests, helpers too")]
 
 mod cli;
+mod fleet;
 mod fuzz;
 mod gather;
 mod human;

@@ -64,7 +64,18 @@ class Trace:
     offences: list[str] = field(default_factory=list)
 
 
-def trace(machine: Machine, argv: list[str], folder: Path, program: str = AGENT) -> Trace:
+@dataclass(frozen=True)
+class Allowed:
+    """What the subcommands that speak to a coordinator may do besides."""
+
+    coordinator: str | None = None
+    folder: str | None = None
+
+
+NOTHING = Allowed()
+
+
+def trace(machine: Machine, argv: list[str], folder: Path, program: str = AGENT, allowed: Allowed = NOTHING) -> Trace:
     for old in folder.glob("trace.*"):
         old.unlink()
     enter = ["nsenter", "-t", str(machine.init_pid), "-m", "-u", "-i", "-n", "-p", "-C", "--"]
@@ -82,7 +93,7 @@ def trace(machine: Machine, argv: list[str], folder: Path, program: str = AGENT)
             peers[match[1]] = f"{match[2]} {match[3]}"
     children = {match[1] for lines in threads for line in lines if (match := CHILD.match(line))}
     for line in (line for lines in threads for line in lines):
-        _judge(traced, line, families, peers, children)
+        _judge(traced, line, families, peers, children, allowed)
     return traced
 
 
@@ -95,9 +106,16 @@ def _since(program: str, lines: list[str]) -> list[str]:
 
 
 def _judge(
-    traced: Trace, line: str, families: dict[str, tuple[str, str]], peers: dict[str, str], children: set[str]
+    traced: Trace,
+    line: str,
+    families: dict[str, tuple[str, str]],
+    peers: dict[str, str],
+    children: set[str],
+    allowed: Allowed,
 ) -> None:
     offences = traced.offences
+    if allowed.folder and _is_in(line, allowed.folder):
+        return
     if match := STARTED.match(line):
         traced.programs.add(match[1])
     elif CHANGING.match(line):
@@ -111,7 +129,8 @@ def _judge(
         # A datagram socket that is connected has sent nothing; the C library orders addresses that way.
         is_imds = 'sin_port=htons(80), sin_addr=inet_addr("169.254.169.254")' in match[3]
         is_peer = family == "AF_UNIX" and any(f'sun_path="{peer}"' in match[3] for peer in PEERS)
-        if not (is_imds or is_peer or "SOCK_DGRAM" in kind):
+        is_coordinator = allowed.coordinator is not None and allowed.coordinator in match[3]
+        if not (is_imds or is_peer or is_coordinator or "SOCK_DGRAM" in kind):
             offences.append(line)
     elif match := SENT.match(line):
         to = match[1]
@@ -123,6 +142,20 @@ def _judge(
             offences.append(line)
     elif (match := SIGNAL.match(line)) and match[1] not in children:
         offences.append(line)
+
+
+# Made, written, renamed and removed by the descriptor of the folder, or of a file in it.
+BELOW = re.compile(
+    r'^(?:openat\(\d+<([^>]*)>, "[^"/]*"|renameat2?\(\d+<([^>]*)>, "[^"/]*", \d+<([^>]*)>, "[^"/]*"|unlinkat\(\d+<([^>]*)>, "[^"/]*", 0\)'
+    r'|f(?:data)?sync\(\d+<([^>]*)>|write\(\d+<([^>]*)>)'
+)
+
+
+def _is_in(line: str, folder: str) -> bool:
+    if line.startswith(f'mkdir("{folder}", 0700)'):
+        return True
+    match = BELOW.match(line)
+    return match is not None and all(path == folder or path.startswith(f"{folder}/") for path in match.groups() if path)
 
 
 class Footprint(LabTest):
@@ -191,6 +224,35 @@ class Footprint(LabTest):
         seen = {line.split("(")[0] for line in traced.offences}
         self.assertLessEqual({"openat", "mkdir", "fchmodat", "utimensat", "unlinkat", "kill", "connect"}, seen)
         self.assertIn("/usr/bin/logger", traced.programs)
+
+    def test_an_agent_of_a_fleet_writes_to_its_folder_and_speaks_to_the_coordinator_alone(self) -> None:
+        folder, coordinator = "/var/lib/eic-doctor-agent", "10.0.0.77"
+        authority = self.sh(
+            "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout /dev/null -subj /CN=lab 2>/dev/null"
+        )
+        self.shared.exec(["tee", "/etc/eic-doctor-authorities.pem"], stdin=authority.encode())
+        # Nobody answers there; what the agent does on the way is what counts.
+        self.sh("nft add table inet lab; nft add chain inet lab output '{ type filter hook output priority 0; }';"
+                f" nft add rule inet lab output ip daddr {coordinator} reject with tcp reset")  # fmt: skip
+        flags = ["--coordinator", coordinator, "--authorities", "/etc/eic-doctor-authorities.pem"]
+        allowed = Allowed(f'sin_port=htons(7443), sin_addr=inet_addr("{coordinator}")', folder)
+        try:
+            for command in ("report", "enrol"):
+                before = self.surroundings()
+                traced = trace(self.shared, [AGENT, command, *flags], self.workdir, allowed=allowed)
+                after = self.surroundings()
+                self.assertEqual(traced.exit, 3, traced.stdout)
+                self.assertEqual(traced.offences, [])
+                self.assertLessEqual(traced.programs - {AGENT}, PROGRAMS)
+                self.assertTrue(any(coordinator in peer for peer in traced.connected), "the trace saw nothing")
+                changed = {line.split("\t")[0] for line in after.pop("files") ^ before.pop("files")}
+                self.assertLessEqual({path for path in changed if not path.startswith(folder)}, {"/var/lib"})
+                self.assertEqual(after, before)
+            modes = self.sh(f"stat -c '%a %n' {folder} {folder}/*").split()
+            self.assertEqual(modes[:2], ["700", folder])
+            self.assertEqual(set(modes[2::2]), {"600"})
+        finally:
+            self.sh(f"nft delete table inet lab; rm -rf {folder} /etc/eic-doctor-authorities.pem")
 
     def test_another_user_than_root_only_reads_too(self) -> None:
         traced = self.assert_reads_only([*AS_NOBODY, AGENT, "check"], {"/usr/sbin/sshd", "/usr/bin/systemctl"}, {3})

@@ -102,7 +102,7 @@ fn now() -> i64 {
 }
 
 /// One run of the keys command's requests.
-struct Asking {
+pub(super) struct Asking {
     address: SocketAddr,
     until: Instant,
     token: Option<String>,
@@ -113,7 +113,20 @@ impl Asking {
         Self { address, until: Instant::now() + VIEW_TIMEOUT, token: None }
     }
 
-    async fn ask(&self, method: Method, path: &str, room: usize) -> Result<Answer, String> {
+    /// With a token, or why there is none.
+    pub(super) async fn with_token(address: SocketAddr) -> Result<Self, String> {
+        let mut asking = Self::begin(address);
+        match asking.ask(Method::PUT, "/latest/api/token", BODY_READ).await {
+            Ok(answer) if answer.status == 200 => {
+                asking.token = Some(String::from_utf8_lossy(&answer.body).trim().to_owned());
+                Ok(asking)
+            }
+            Ok(answer) => Err(format!("IMDS gives no token: HTTP {}", answer.status)),
+            Err(why) => Err(format!("IMDS gives no token: {why}")),
+        }
+    }
+
+    pub(super) async fn ask(&self, method: Method, path: &str, room: usize) -> Result<Answer, String> {
         let left = self.until.saturating_duration_since(Instant::now()).min(REQUEST_TIMEOUT);
         let header = match (&self.token, &method) {
             (Some(token), _) => Some(("x-aws-ec2-metadata-token", token.as_str())),
@@ -222,9 +235,9 @@ impl Asking {
     }
 }
 
-struct Answer {
-    status: u16,
-    body: Vec<u8>,
+pub(super) struct Answer {
+    pub status: u16,
+    pub body: Vec<u8>,
     latency_ms: u32,
     clock_ahead: Fact<i64>,
 }

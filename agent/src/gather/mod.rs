@@ -25,6 +25,8 @@ mod anchor;
 #[cfg(feature = "host")]
 mod as_user;
 #[cfg(feature = "host")]
+mod claim;
+#[cfg(feature = "host")]
 mod dbus;
 #[cfg(feature = "host")]
 mod imds;
@@ -49,6 +51,10 @@ use crate::checks::version;
 use crate::facts::{ImdsFacts, ImdsView, OsFacts, SystemFacts, TrustFacts};
 use crate::parse;
 
+#[cfg(feature = "host")]
+pub use claim::{InstanceClaim, gather_claim, hardware_id};
+#[cfg(feature = "host")]
+pub use run::run_ourselves;
 #[cfg(feature = "host")]
 pub use as_user::{KEYS_USER_VIEW_COMMAND, KeysUserViewArgs, print_keys_user_view};
 pub use host::{Host, KeysUserQuestion, KeysUserView, NetlinkTable, Property, Ran, Run, Tail};

@@ -48,6 +48,18 @@ fn found(program: &str) -> String {
     }
 }
 
+/// What our own program prints, run anew with these arguments and nothing of the caller's environment.
+pub fn run_ourselves(arguments: &[String], timeout: Duration) -> Result<Vec<u8>, String> {
+    let mut command = command("/proc/self/exe");
+    command.args(arguments);
+    match run(command, timeout) {
+        Fact::Known(ran) if ran.status == Some(0) => Ok(ran.stdout),
+        Fact::Known(ran) => Err(ran.reason("our own program")),
+        Fact::Unreadable(why) => Err(why.reason),
+        Fact::Absent | Fact::NotGathered => Err("our own program is not there any more".to_owned()),
+    }
+}
+
 /// Absent when there is no such program. A program that does not end in time is killed with all that it started.
 pub(super) fn run(mut command: Command, timeout: Duration) -> Fact<Ran> {
     let until = Instant::now() + timeout;

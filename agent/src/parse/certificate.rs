@@ -52,6 +52,11 @@ pub fn parse_certificates(bytes: &[u8]) -> Parsed<Vec<Certificate>> {
     parsed
 }
 
+/// One certificate in DER.
+pub fn parse_certificate(der: &[u8]) -> Option<Certificate> {
+    certificate(der.to_vec())
+}
+
 fn certificate(der: Vec<u8>) -> Option<Certificate> {
     let mut body = Der(&der).expect(SEQUENCE)?.expect(SEQUENCE)?;
     let _version = body.optional(context(0));

@@ -142,6 +142,12 @@ fn no_parser_panics_on_any_bytes() {
         let _ = parse_interpreter(&bytes);
         let _ = parse_elf_constants(&[b"\x7fELF\x02\x01", bytes.as_slice()].concat());
         let _ = parse_reads_openssl_3(&bytes);
+        let _ = parse_hosts(&bytes, "a");
+        let _ = parse_resolv_conf(&bytes);
+        let _ = parse_certificate(&bytes);
+        let question = dns_question(0, "a", DnsType::A).unwrap();
+        let answer = [&[0, 0, 0x80, 0, 0, 1, 0, 9, 0, 0, 0, 0, 1, b'a', 0, 0, 1, 0, 1], bytes.as_slice()].concat();
+        let _ = parse_dns_answer(&answer, &question);
         let _ = is_past_listening(&bytes);
         let _ = parse_sections(&bytes);
         let _ = read_login_line("sshd", &shown);

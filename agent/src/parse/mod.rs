@@ -11,6 +11,7 @@ mod command_line;
 mod crypto_policy;
 mod dbus;
 mod der;
+mod dns;
 mod dpkg;
 mod elf;
 mod fd;
@@ -37,6 +38,7 @@ mod pam;
 mod passwd;
 mod proc_route;
 mod proc_status;
+mod resolv_conf;
 mod resources;
 mod rpm;
 mod script;
@@ -60,10 +62,11 @@ mod hostile;
 
 pub use audit::parse_audit;
 pub use auth_log::parse_auth_log;
-pub use certificate::{Certificate, parse_certificates};
+pub use certificate::{Certificate, parse_certificate, parse_certificates};
 pub use command_line::{CommandLine, parse_command_line, parse_sshd_arguments};
 pub use crypto_policy::parse_crypto_policy;
 pub use dbus::{DBUS_MESSAGE_LIMIT, DbusReply, DbusValue, dbus_message_length, parse_dbus_replies};
+pub use dns::{DnsAnswer, DnsType, dns_question, parse_dns_answer};
 pub use dpkg::parse_dpkg_status;
 pub use elf::parse_elf_constants;
 pub use fd::parse_socket_inode;
@@ -91,6 +94,7 @@ pub use pam::{PamLine, parse_pam};
 pub use passwd::parse_passwd;
 pub use proc_route::{Ipv4Route, parse_proc_ipv6_route, parse_proc_route};
 pub use proc_status::{ProcStatus, parse_control_group, parse_is_frozen, parse_proc_status};
+pub use resolv_conf::{ResolvConf, parse_hosts, parse_resolv_conf};
 pub use resources::{
     parse_loadavg, parse_meminfo, parse_oom_kills, parse_pressure, parse_processors, parse_task_groups,
 };

@@ -3,8 +3,6 @@
 use eic_doctor_proto::{CheckResult, Evidence};
 use serde_json::Value as Json;
 
-use crate::facts::OsFacts;
-
 /// The results' texts are shortened.
 const SHORT_RESULTS: usize = 1;
 /// The results keep id and status: the coordinator judges anew from the facts.
@@ -16,21 +14,21 @@ pub(super) const LAST_STEP: usize = BARE_RESULTS + FACT_LIMITS.len();
 const TEXT_KEPT: usize = 200;
 const EVIDENCE_KEPT: usize = 2;
 
-/// Facts and results at one step; step 0 is everything.
-pub(super) fn shortened(facts: &OsFacts, results: &[CheckResult], step: usize) -> (OsFacts, Vec<CheckResult>) {
+/// Facts, as the tree that travels, and results at one step; step 0 is everything. `courier` is for whom it is too long.
+pub(super) fn shortened(facts: &Json, results: &[CheckResult], step: usize, courier: &str) -> (Json, Vec<CheckResult>) {
     let results = results.iter().map(|result| match step {
         0 => result.clone(),
-        SHORT_RESULTS => short(result),
+        SHORT_RESULTS => short(result, courier),
         _ => bare(result),
     });
-    let facts = match step.checked_sub(BARE_RESULTS + 1).and_then(|index| FACT_LIMITS.get(index)) {
-        Some(limit) => without_long_facts(facts, *limit),
-        None => facts.clone(),
-    };
+    let mut facts = facts.clone();
+    if let Some(limit) = step.checked_sub(BARE_RESULTS + 1).and_then(|index| FACT_LIMITS.get(index)) {
+        replace(&mut facts, *limit, courier);
+    }
     (facts, results.collect())
 }
 
-fn short(result: &CheckResult) -> CheckResult {
+fn short(result: &CheckResult, courier: &str) -> CheckResult {
     let mut result = result.clone();
     let left_out = result.evidence.len().saturating_sub(EVIDENCE_KEPT);
     result.evidence.truncate(EVIDENCE_KEPT);
@@ -38,7 +36,7 @@ fn short(result: &CheckResult) -> CheckResult {
         *evidence = Evidence::new(short_text(&evidence.seen), short_text(&evidence.at));
     }
     if left_out > 0 {
-        result.evidence.push(Evidence::new(format!("{left_out} more left out"), "SSM Run Command"));
+        result.evidence.push(Evidence::new(format!("{left_out} more left out"), courier));
     }
     result.why = short_text(&result.why);
     // Half a command would be worse than none.
@@ -69,19 +67,12 @@ fn short_text(text: &str) -> String {
     format!("{}… (shortened)", text.chars().take(TEXT_KEPT).collect::<String>())
 }
 
-/// Works on the tree that travels, where a known fact is `{"known": …}`, so that a new fact needs no line here. An inner fact
-/// goes before the one that holds it.
-fn without_long_facts(facts: &OsFacts, limit: usize) -> OsFacts {
-    let Ok(mut tree) = serde_json::to_value(facts) else { return OsFacts::default() };
-    replace(&mut tree, limit);
-    // The shape is kept: every fact may be unreadable.
-    serde_json::from_value(tree).unwrap_or_default()
-}
-
-fn replace(value: &mut Json, limit: usize) {
+/// In the tree a known fact is `{"known": …}`, so that a new fact needs no line here. An inner fact goes before the one that holds it.
+/// The shape is kept: every fact may be unreadable.
+fn replace(value: &mut Json, limit: usize, courier: &str) {
     match value {
-        Json::Array(values) => values.iter_mut().for_each(|value| replace(value, limit)),
-        Json::Object(values) => values.values_mut().for_each(|value| replace(value, limit)),
+        Json::Array(values) => values.iter_mut().for_each(|value| replace(value, limit, courier)),
+        Json::Object(values) => values.values_mut().for_each(|value| replace(value, limit, courier)),
         _ => return,
     }
     let size = match value.as_object() {
@@ -89,7 +80,7 @@ fn replace(value: &mut Json, limit: usize) {
         _ => None,
     };
     if let Some(size) = size.filter(|size| *size > limit) {
-        let reason = format!("known on the instance, but too long for SSM Run Command ({size} characters)");
+        let reason = format!("known on the instance, but too long for {courier} ({size} characters)");
         *value = serde_json::json!({ "unreadable": { "reason": reason } });
     } else if let Some(reason) = value.pointer_mut("/unreadable/reason") {
         let text = reason.as_str().map(short_text);

@@ -4,6 +4,7 @@ use eic_doctor_proto::block::{self, BlockError, Kind, SSM_STDOUT_LIMIT};
 use eic_doctor_proto::wire::{self, WireError, v1};
 use eic_doctor_proto::{Attempt, CheckResult, visible};
 use prost::Message as _;
+use serde_json::Value as Json;
 
 use crate::checks::CATALOGUE;
 use crate::facts::OsFacts;
@@ -18,8 +19,8 @@ pub enum EncodeError {
     Facts(#[source] WireError),
     #[error("pack the block")]
     Block(#[source] BlockError),
-    #[error("the report has {size} characters even when shortened; SSM Run Command keeps {SSM_STDOUT_LIMIT}")]
-    TooLarge { size: usize },
+    #[error("the report has {size} characters even when shortened; {limit} are taken")]
+    TooLarge { size: usize, limit: usize },
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -37,23 +38,55 @@ pub enum FactsError {
 /// The report as one block of at most 24,000 characters. What does not fit is shortened step by step, results before facts,
 /// and a fact that is too long to travel becomes unreadable for that reason.
 pub fn encode_report(facts: &OsFacts, attempt: &Attempt, results: &[CheckResult]) -> Result<String, EncodeError> {
+    let facts = wire::facts_tree(facts).map_err(EncodeError::Facts)?;
     let mut size = 0;
     for step in 0..=bound::LAST_STEP {
-        let (facts, results) = bound::shortened(facts, results, step);
-        let report = v1::AgentReport {
-            agent_version: env!("CARGO_PKG_VERSION").to_owned(),
-            catalogue: CATALOGUE,
-            attempt: Some(attempt.into()),
-            facts: Some(wire::facts_to_wire(&facts).map_err(EncodeError::Facts)?),
-            results: results.iter().map(Into::into).collect(),
-        };
-        let block = block::encode(Kind::Report, &report.encode_to_vec()).map_err(EncodeError::Block)?;
+        let report = encoded(&facts, attempt, results, step, "SSM Run Command")?;
+        let block = block::encode(Kind::Report, &report).map_err(EncodeError::Block)?;
         size = block.chars().count();
         if size <= SSM_STDOUT_LIMIT {
             return Ok(block);
         }
     }
-    Err(EncodeError::TooLarge { size })
+    Err(EncodeError::TooLarge { size, limit: SSM_STDOUT_LIMIT })
+}
+
+/// The report in at most `limit` bytes of protobuf, shortened in the same steps.
+#[cfg(feature = "host")]
+pub(super) fn encode_within(
+    facts: &OsFacts,
+    attempt: &Attempt,
+    results: &[CheckResult],
+    limit: usize,
+) -> Result<Vec<u8>, EncodeError> {
+    let facts = wire::facts_tree(facts).map_err(EncodeError::Facts)?;
+    let mut size = 0;
+    for step in 0..=bound::LAST_STEP {
+        let report = encoded(&facts, attempt, results, step, "one report")?;
+        if report.len() <= limit {
+            return Ok(report);
+        }
+        size = report.len();
+    }
+    Err(EncodeError::TooLarge { size, limit })
+}
+
+fn encoded(
+    facts: &Json,
+    attempt: &Attempt,
+    results: &[CheckResult],
+    step: usize,
+    courier: &str,
+) -> Result<Vec<u8>, EncodeError> {
+    let (facts, results) = bound::shortened(facts, results, step, courier);
+    let report = v1::AgentReport {
+        agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+        catalogue: CATALOGUE,
+        attempt: Some(attempt.into()),
+        facts: Some(wire::tree_to_wire(facts).map_err(EncodeError::Facts)?),
+        results: results.iter().map(Into::into).collect(),
+    };
+    Ok(report.encode_to_vec())
 }
 
 /// The facts in what Run Command brought back, whether the agent or the probe script wrote it.

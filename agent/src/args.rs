@@ -172,7 +172,9 @@ impl Args {
             Command::Check(check) => check.attempt.timeout,
             Command::Ssm(ssm) => ssm.attempt.timeout,
             // They have limits of their own.
-            Command::Enrol(_) | Command::Report(_) | Command::Run(_) | Command::Pass(_) | Command::KeysUserView(_) => Duration::from_secs(10),
+            Command::Enrol(_) | Command::Report(_) | Command::Run(_) | Command::Pass(_) | Command::KeysUserView(_) => {
+                Duration::from_secs(10)
+            }
         }
     }
 }

@@ -133,7 +133,8 @@ pub fn address(text: &str) -> Result<Address, String> {
         Some(port) => port.parse().ok().filter(|port| *port > 0).ok_or_else(wrong)?,
         None => PORT,
     };
-    let is_host = !host.is_empty() && host.len() <= 253 && host.chars().all(|c| c.is_ascii_alphanumeric() || "-._:".contains(c));
+    let is_host =
+        !host.is_empty() && host.len() <= 253 && host.chars().all(|c| c.is_ascii_alphanumeric() || "-._:".contains(c));
     if is_host { Ok(Address { host: host.to_owned(), port }) } else { Err(wrong()) }
 }
 
@@ -188,7 +189,8 @@ pub fn proxy_for(host: &str, https_proxy: Option<&str>, no_proxy: Option<&str>) 
     let is_exempt = |word: &str| {
         let word = word.trim();
         let domain = word.strip_prefix('.').unwrap_or(word);
-        let is_below = host.len() > domain.len() && host.to_ascii_lowercase().ends_with(&format!(".{}", domain.to_ascii_lowercase()));
+        let is_below = host.len() > domain.len()
+            && host.to_ascii_lowercase().ends_with(&format!(".{}", domain.to_ascii_lowercase()));
         word == "*" || (!domain.is_empty() && (host.eq_ignore_ascii_case(domain) || is_below))
     };
     if no_proxy.is_some_and(|words| words.split(',').any(is_exempt)) {

@@ -39,7 +39,9 @@ pub enum FleetError {
 impl FleetError {
     pub fn exit(&self) -> Exit {
         match self {
-            Self::ReadConfiguration { .. } | Self::Configuration { .. } | Self::Missing { .. } | Self::Proxy(_) => Exit::Usage,
+            Self::ReadConfiguration { .. } | Self::Configuration { .. } | Self::Missing { .. } | Self::Proxy(_) => {
+                Exit::Usage
+            }
             Self::Runtime(_) => Exit::Internal,
             Self::Agent(error) if error.is_ours() => Exit::Internal,
             Self::Agent(error) if error.meaning() == Meaning::NotAllowed => Exit::Failed,
@@ -103,14 +105,15 @@ fn settings(args: &FleetArgs) -> Result<Settings, FleetError> {
     let path = &args.config;
     let said = args.configuration().or(read(path)?);
     let missing = |what, key, flag| FleetError::Missing { what, key, flag, path: path.clone() };
-    let coordinator =
-        said.named_coordinator().ok_or_else(|| missing("coordinator", "coordinator", "coordinator"))?;
-    let authorities =
-        said.authorities.ok_or_else(|| missing("file of the coordinator's authorities", "authorities", "authorities"))?;
+    let coordinator = said.named_coordinator().ok_or_else(|| missing("coordinator", "coordinator", "coordinator"))?;
+    let authorities = said
+        .authorities
+        .ok_or_else(|| missing("file of the coordinator's authorities", "authorities", "authorities"))?;
     let variable = |upper: &str, lower: &str| std::env::var(lower).or_else(|_| std::env::var(upper)).ok();
     let https_proxy = variable("HTTPS_PROXY", "https_proxy");
     let no_proxy = variable("NO_PROXY", "no_proxy");
-    let proxy = config::proxy_for(&coordinator.host, https_proxy.as_deref(), no_proxy.as_deref()).map_err(FleetError::Proxy)?;
+    let proxy =
+        config::proxy_for(&coordinator.host, https_proxy.as_deref(), no_proxy.as_deref()).map_err(FleetError::Proxy)?;
     let usual = Attempt::usual();
     Ok(Settings {
         way: Way { coordinator, proxy, names: Names::default() },

@@ -8,8 +8,8 @@ use eic_doctor_agent::render::{Style, human};
 use eic_doctor_agent::{checks, report};
 use eic_doctor_proto::{Exit, Selection, SelectionError, judge};
 
-use crate::fleet;
 use crate::args::{Args, CheckArgs, Command, Output, SsmArgs};
+use crate::fleet;
 
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {

@@ -66,7 +66,9 @@ fn instance_of(document: &[u8]) -> Result<Instance, String> {
     let document: Document =
         serde_json::from_slice(document).map_err(|_| "IMDS's identity document is none".to_owned())?;
     let Document { instance_id, account_id, region } = document;
-    let is_word = |text: &str| !text.is_empty() && text.len() <= 64 && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    let is_word = |text: &str| {
+        !text.is_empty() && text.len() <= 64 && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+    };
     if [&instance_id, &account_id, &region].into_iter().all(|text| is_word(text)) {
         Ok(Instance { instance_id, account_id, region })
     } else {
@@ -77,7 +79,8 @@ fn instance_of(document: &[u8]) -> Result<Instance, String> {
 fn credentials_of(bytes: &[u8]) -> Option<Credentials> {
     let RoleCredentials { access_key_id, secret_access_key, token } = serde_json::from_slice(bytes).ok()?;
     // It goes into a header.
-    let is_header = token.chars().all(|c| c.is_ascii_graphic()) && access_key_id.chars().all(|c| c.is_ascii_alphanumeric());
+    let is_header =
+        token.chars().all(|c| c.is_ascii_graphic()) && access_key_id.chars().all(|c| c.is_ascii_alphanumeric());
     is_header.then_some(Credentials { access_key_id, secret_access_key, session_token: token })
 }
 
@@ -108,7 +111,8 @@ mod tests {
             let bad = format!("{bad} ");
             assert!(word(Ok(bad.clone().into_bytes())).is_none_or(|word| word == "a"), "{bad}");
         }
-        let document = |id: &str| format!(r#"{{"instanceId":"{id}","accountId":"1","region":"eu-west-1","version":"x"}}"#);
+        let document =
+            |id: &str| format!(r#"{{"instanceId":"{id}","accountId":"1","region":"eu-west-1","version":"x"}}"#);
         assert_eq!(instance_of(document("i-1").as_bytes()).unwrap().instance_id, "i-1");
         for bad in ["", "i-1/../x", "i 1"] {
             assert!(instance_of(document(bad).as_bytes()).is_err());

@@ -52,15 +52,15 @@ use crate::facts::{ImdsFacts, ImdsView, OsFacts, SystemFacts, TrustFacts};
 use crate::parse;
 
 #[cfg(feature = "host")]
-pub use claim::{InstanceClaim, gather_claim, hardware_id};
-#[cfg(feature = "host")]
-pub use run::run_ourselves;
-#[cfg(feature = "host")]
 pub use as_user::{KEYS_USER_VIEW_COMMAND, KeysUserViewArgs, print_keys_user_view};
+#[cfg(feature = "host")]
+pub use claim::{InstanceClaim, gather_claim, hardware_id};
 pub use host::{Host, KeysUserQuestion, KeysUserView, NetlinkTable, Property, Ran, Run, Tail};
 #[cfg(feature = "host")]
 pub use real::RealHost;
 pub use recorded::Recorded;
+#[cfg(feature = "host")]
+pub use run::run_ourselves;
 
 /// Where programs send log messages, and where systemd's journal takes them.
 const LOG_SOCKETS: [&str; 2] = ["/dev/log", "/run/systemd/journal/dev-log"];

@@ -72,7 +72,8 @@ impl Request<'_> {
         let scope = format!("{day}/{region}/{service}/aws4_request");
         let canonical = hex(digest(&SHA256, self.canonical().as_bytes()).as_ref());
         let words = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{canonical}");
-        let mut key = hmac::sign(&hmac_key(format!("AWS4{}", credentials.secret_access_key).as_bytes()), day.as_bytes());
+        let mut key =
+            hmac::sign(&hmac_key(format!("AWS4{}", credentials.secret_access_key).as_bytes()), day.as_bytes());
         for part in [region, service, "aws4_request"] {
             key = hmac::sign(&hmac_key(key.as_ref()), part.as_bytes());
         }

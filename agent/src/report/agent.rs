@@ -8,8 +8,8 @@ use eic_doctor_proto::wire::v1::{EnrolRequest, EnrolResponse, Issued, RenewReque
 use prost::Message as _;
 
 use crate::identity::{
-    self, Enrolled, Instance, Key, KeyError, Life, Name, OpenError, Opened, Sequence, State, StateError, certificate_request,
-    life_of, proof, signed_caller_identity,
+    self, Enrolled, Instance, Key, KeyError, Life, Name, OpenError, Opened, Sequence, State, StateError,
+    certificate_request, life_of, proof, signed_caller_identity,
 };
 use crate::parse;
 
@@ -257,7 +257,8 @@ async fn next(receiver: &mut super::grpc::Receiver) -> Result<enrol_response::Me
     let failed = |source| call(ENROLMENT)(source);
     let message = receiver.next().await.map_err(failed)?;
     let message = message.ok_or_else(|| failed(CallError::NotGrpc("it ended the enrolment without a word")))?;
-    let response = EnrolResponse::decode(message).map_err(|_| failed(CallError::NotGrpc("its message is no `EnrolResponse`")))?;
+    let response =
+        EnrolResponse::decode(message).map_err(|_| failed(CallError::NotGrpc("its message is no `EnrolResponse`")))?;
     response.message.ok_or_else(|| failed(CallError::NotGrpc("its message is empty")))
 }
 

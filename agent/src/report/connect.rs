@@ -102,11 +102,8 @@ async fn within<T>(what: impl Future<Output = io::Result<T>>) -> io::Result<T> {
 
 /// Asks the proxy for the way to the coordinator; from then on the stream is the coordinator's.
 async fn through(proxy: &Proxy, mut stream: TcpStream, to: &str) -> Result<TcpStream, ConnectError> {
-    let refused = |why: String| ConnectError::Proxy {
-        proxy: format!("{}:{}", proxy.host, proxy.port),
-        to: to.to_owned(),
-        why,
-    };
+    let refused =
+        |why: String| ConnectError::Proxy { proxy: format!("{}:{}", proxy.host, proxy.port), to: to.to_owned(), why };
     let authorization = match &proxy.user {
         Some(user) => format!("proxy-authorization: Basic {}\r\n", STANDARD.encode(user)),
         None => String::new(),

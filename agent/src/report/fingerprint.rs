@@ -14,7 +14,8 @@ pub fn fingerprint(results: &[CheckResult]) -> [u8; 32] {
         put(&result.id);
         put(result.status.word());
         put(&result.why);
-        let mut evidence: Vec<_> = result.evidence.iter().map(|seen| masked(&format!("{}\0{}", seen.seen, seen.at))).collect();
+        let mut evidence: Vec<_> =
+            result.evidence.iter().map(|seen| masked(&format!("{}\0{}", seen.seen, seen.at))).collect();
         evidence.sort_unstable();
         evidence.iter().for_each(|seen| put(seen));
         put("");

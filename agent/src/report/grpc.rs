@@ -228,6 +228,15 @@ enum From {
 }
 
 impl Receiver {
+    /// Until the other side has taken the call up.
+    pub async fn begun(&mut self) -> Result<(), CallError> {
+        if let From::Head(response) = &mut self.from {
+            let response = within(CALL_TIMEOUT, response).await?;
+            self.from = From::Body(body_of(response)?);
+        }
+        Ok(())
+    }
+
     /// The next message; `None` at a good end. Waits as long as it takes, and may be given up and called again without a loss.
     pub async fn next(&mut self) -> Result<Option<Bytes>, CallError> {
         loop {
@@ -237,14 +246,7 @@ impl Receiver {
             match &mut self.from {
                 From::Head(response) => {
                     let response = response.await.map_err(CallError::Broken)?;
-                    if response.status() != 200 {
-                        return Err(CallError::NotGrpc("its HTTP status is not 200"));
-                    }
-                    // An answer without a body has its end in the head.
-                    if response.headers().contains_key("grpc-status") {
-                        return ended(response.headers()).map(|()| None);
-                    }
-                    self.from = From::Body(response.into_body());
+                    self.from = From::Body(body_of(response)?);
                 }
                 From::Body(body) => match body.data().await {
                     Some(data) => {
@@ -291,6 +293,18 @@ impl Receiver {
         }
         Ok(Some(message))
     }
+}
+
+fn body_of(response: http::Response<RecvStream>) -> Result<RecvStream, CallError> {
+    if response.status() != 200 {
+        return Err(CallError::NotGrpc("its HTTP status is not 200"));
+    }
+    // An answer without a body has its end in the head.
+    if response.headers().contains_key("grpc-status") {
+        ended(response.headers())?;
+        return Err(CallError::NotGrpc("it ended the call before it began"));
+    }
+    Ok(response.into_body())
 }
 
 /// What the trailers say.

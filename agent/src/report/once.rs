@@ -71,7 +71,9 @@ async fn submit(
     held: Option<&Acknowledged>,
 ) -> Result<Option<Acknowledged>, AgentError> {
     let mut answer = try_submit(agent, connection, pass, held).await;
-    if let Err(error) = &answer && error.meaning() == Meaning::Replayed {
+    if let Err(error) = &answer
+        && error.meaning() == Meaning::Replayed
+    {
         // A state folder of yesterday was put back: the clock is further than any number of then.
         agent.sequence.skip_to(agent.outside.unix_ms());
         answer = try_submit(agent, connection, pass, held).await;
@@ -90,5 +92,6 @@ async fn try_submit(
     let answer = connection.call(SUBMIT, &request).await.map_err(call("send the report"))?;
     let answer = SubmitReportResponse::decode(answer).unwrap_or_default();
     let full_at = if full { Some(pass.gathered_at_ms) } else { held.map(|held| held.full_at_ms) };
-    Ok(submission::acknowledged(pass.fingerprint, full_at.unwrap_or(0), &answer.digest).filter(|_| answer.sequence == sequence))
+    Ok(submission::acknowledged(pass.fingerprint, full_at.unwrap_or(0), &answer.digest)
+        .filter(|_| answer.sequence == sequence))
 }

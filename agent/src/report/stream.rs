@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use eic_doctor_proto::Attempt;
-use eic_doctor_proto::wire::v1::{CheckRequest, CoordinatorMessage, SubmitReportResponse, coordinator_message::Message};
+use eic_doctor_proto::wire::v1::{
+    CheckRequest, CoordinatorMessage, SubmitReportResponse, coordinator_message::Message,
+};
 use prost::Message as _;
 
 use crate::identity::Name;
@@ -99,7 +101,9 @@ impl Session {
         }
         let mut looking: Option<Looking<'_>> = None;
         loop {
-            if looking.is_none() && let Some(job) = self.next_job() {
+            if looking.is_none()
+                && let Some(job) = self.next_job()
+            {
                 let floor = self.looked_at.map_or(0, |looked_at| looked_at.saturating_add(FLOOR_MS));
                 let begin_at = floor.max(outside.elapsed_ms());
                 self.looked_at = Some(begin_at);
@@ -208,7 +212,9 @@ impl Session {
             agent.outside.say(&format!("look at this instance: {why}"));
         }
         match (job, pass) {
-            (Job::Check { request_id, .. }, pass) => self.answer(&request_id, pass.ok().as_ref().map(|pass| pass.report.as_slice())).await,
+            (Job::Check { request_id, .. }, pass) => {
+                self.answer(&request_id, pass.ok().as_ref().map(|pass| pass.report.as_slice())).await
+            }
             (Job::Report, Err(_)) => {
                 schedule.reported(agent, agent.outside.elapsed_ms(), None);
                 Ok(())
@@ -263,7 +269,8 @@ impl Session {
 
     /// To the new certificate: first the new stream, then the end of the old one, so that the coordinator can always reach the agent.
     async fn change_over(&mut self, agent: &Agent<'_>) -> Result<(), AgentError> {
-        let next = Self::open(agent).await?;
+        let mut next = Self::open(agent).await?;
+        next.receiver.begun().await.map_err(call("open the stream"))?;
         let mut old = std::mem::replace(self, next);
         self.looked_at = old.looked_at;
         for check in old.end(agent.outside).await {
@@ -279,7 +286,8 @@ impl Session {
         let mut asked = Vec::new();
         let ended = async {
             while let Ok(Some(message)) = self.receiver.next().await {
-                if let Ok(CoordinatorMessage { message: Some(Message::Check(check)) }) = CoordinatorMessage::decode(message)
+                if let Ok(CoordinatorMessage { message: Some(Message::Check(check)) }) =
+                    CoordinatorMessage::decode(message)
                     && asked.len() < QUEUE
                 {
                     asked.push(check);

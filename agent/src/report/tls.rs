@@ -53,10 +53,7 @@ pub fn tls<'a>(
 
 fn provider() -> CryptoProvider {
     CryptoProvider {
-        cipher_suites: vec![
-            ring::cipher_suite::TLS13_AES_128_GCM_SHA256,
-            ring::cipher_suite::TLS13_AES_256_GCM_SHA384,
-        ],
+        cipher_suites: vec![ring::cipher_suite::TLS13_AES_128_GCM_SHA256, ring::cipher_suite::TLS13_AES_256_GCM_SHA384],
         kx_groups: vec![ring::kx_group::SECP256R1],
         signature_verification_algorithms: ALGORITHMS,
         secure_random: &Own,

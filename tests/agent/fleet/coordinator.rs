@@ -31,7 +31,7 @@ pub enum Event {
     Renewed,
     Stream,
     Report(Box<v1::SubmitReportRequest>),
-    Answer(v1::CheckAnswer),
+    Answer(Box<v1::CheckAnswer>),
     StreamEnded,
 }
 
@@ -108,7 +108,8 @@ impl Coordinator {
             .unwrap()
             .add_service(EnrolmentServiceServer::new(desk.clone()))
             .add_service(AgentServiceServer::new(desk));
-        let server = tokio::spawn(async move { server.serve_with_incoming(TcpListenerStream::new(listener)).await.unwrap() });
+        let server =
+            tokio::spawn(async move { server.serve_with_incoming(TcpListenerStream::new(listener)).await.unwrap() });
         Self { address, ca, turned, events: tokio::sync::Mutex::new(events), server }
     }
 
@@ -225,7 +226,10 @@ type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 impl EnrolmentService for Desk {
     type EnrolStream = Answers<v1::EnrolResponse>;
 
-    async fn enrol(&self, request: Request<Streaming<v1::EnrolRequest>>) -> Result<Response<Self::EnrolStream>, Status> {
+    async fn enrol(
+        &self,
+        request: Request<Streaming<v1::EnrolRequest>>,
+    ) -> Result<Response<Self::EnrolStream>, Status> {
         let (answers, to_agent) = mpsc::unbounded_channel();
         let desk = self.clone();
         let answer = move |message| Ok(v1::EnrolResponse { message: Some(message) });
@@ -263,7 +267,10 @@ impl AgentService for Desk {
         self.take(request.into_inner()).map(Response::new)
     }
 
-    async fn connect(&self, request: Request<Streaming<v1::AgentMessage>>) -> Result<Response<Self::ConnectStream>, Status> {
+    async fn connect(
+        &self,
+        request: Request<Streaming<v1::AgentMessage>>,
+    ) -> Result<Response<Self::ConnectStream>, Status> {
         self.peer(&request)?;
         if let Some(status) = self.turned.lock().unwrap().refuse_stream.clone() {
             return Err(status);
@@ -282,7 +289,7 @@ impl AgentService for Desk {
                         });
                         let _ = answers.send(taken);
                     }
-                    Some(v1::agent_message::Message::Answer(answer)) => desk.tell(Event::Answer(answer)),
+                    Some(v1::agent_message::Message::Answer(answer)) => desk.tell(Event::Answer(Box::new(answer))),
                     None => {}
                 }
             }

@@ -5,6 +5,7 @@ mod coordinator;
 mod hostile;
 mod names;
 mod outside;
+mod process;
 mod relay;
 mod resident;
 mod state;

@@ -72,7 +72,11 @@ async fn a_short_name_is_looked_for_in_the_domain_and_one_that_is_nowhere_has_no
     let port = server(|question| {
         let is_ours = question.windows(13).any(|window| window == b"\x04corp\x07example");
         let flags = if is_ours { [0x81, 0x80] } else { [0x81, 0x83] };
-        vec![if is_ours { answered(question, flags, [10, 0, 0, 9]) } else { [&question[..2], &flags, &question[4..]].concat() }]
+        vec![if is_ours {
+            answered(question, flags, [10, 0, 0, 9])
+        } else {
+            [&question[..2], &flags, &question[4..]].concat()
+        }]
     })
     .await;
     let names = names(&folder, port);

@@ -119,11 +119,7 @@ pub fn instance(id: &str) -> Instance {
 
 /// A report as large as real ones are.
 pub fn report_of(finding: u8) -> v1::AgentReport {
-    v1::AgentReport {
-        agent_version: "0".repeat(60_000),
-        catalogue: u32::from(finding),
-        ..v1::AgentReport::default()
-    }
+    v1::AgentReport { agent_version: "0".repeat(60_000), catalogue: u32::from(finding), ..v1::AgentReport::default() }
 }
 
 impl Outside for Virtual {
@@ -157,7 +153,13 @@ impl Outside for Virtual {
         Box::pin(async move {
             let instance = instance.ok_or("IMDS gives no token: timed out")?;
             let document = serde_json::to_vec(&instance).unwrap();
-            Ok(InstanceClaim { instance, document, signature: Ok(b"MIAG".to_vec()), domain: "amazonaws.com".to_owned(), credentials })
+            Ok(InstanceClaim {
+                instance,
+                document,
+                signature: Ok(b"MIAG".to_vec()),
+                domain: "amazonaws.com".to_owned(),
+                credentials,
+            })
         })
     }
 

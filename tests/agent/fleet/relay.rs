@@ -94,7 +94,8 @@ async fn proxy(only: String, user: &'static str, head: &'static str) -> (SocketA
 
 fn through(settings: &Settings, proxy: SocketAddr, user: Option<&str>) -> Settings {
     let mut settings = settings.clone();
-    settings.way.proxy = Some(Proxy { host: proxy.ip().to_string(), port: proxy.port(), user: user.map(str::to_owned) });
+    settings.way.proxy =
+        Some(Proxy { host: proxy.ip().to_string(), port: proxy.port(), user: user.map(str::to_owned) });
     settings
 }
 
@@ -103,7 +104,8 @@ async fn a_proxy_is_asked_for_the_coordinator_and_passes_the_stream_on() {
     let (coordinator, settings, _folder) = fleet().await;
     let head = "HTTP/1.1 200 Connection established\r\nvia: x\r\n\r\n";
     // `user:word` in base64.
-    let (address, count) = proxy(coordinator.address.to_string(), "proxy-authorization: Basic dXNlcjp3b3Jk", head).await;
+    let (address, count) =
+        proxy(coordinator.address.to_string(), "proxy-authorization: Basic dXNlcjp3b3Jk", head).await;
     let settings = through(&settings, address, Some("user:word"));
     let outside = Virtual::new();
     beside(&settings, &outside, async { assert!(coordinator.report().await.report.is_some()) }).await.unwrap();

@@ -22,7 +22,11 @@ async fn a_cloned_disk_and_an_image_of_an_enrolled_instance_enrol_anew_with_anot
     assert!(agent.has_to_enrol());
     assert_ne!(fs::read(folder.path().join("state/key.pk8")).unwrap(), key);
     let said = outside.said();
-    assert!(said.contains("the state is of instance i-0123456789abcdef0") && said.contains("i-0fedcba9876543210 enrols anew"), "{said}");
+    assert!(
+        said.contains("the state is of instance i-0123456789abcdef0")
+            && said.contains("i-0fedcba9876543210 enrols anew"),
+        "{said}"
+    );
     drop(coordinator);
 }
 

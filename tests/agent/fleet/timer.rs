@@ -92,7 +92,12 @@ async fn a_certificate_that_counts_no_longer_is_replaced_in_the_same_run() {
         // The first one's socket goes with its task.
         tokio::task::yield_now().await;
         if std::net::TcpListener::bind(address).is_ok() {
-            break Coordinator::start_with(super::coordinator::authority(), &address.to_string(), super::coordinator::NAME).await;
+            break Coordinator::start_with(
+                super::coordinator::authority(),
+                &address.to_string(),
+                super::coordinator::NAME,
+            )
+            .await;
         }
     };
     let settings = second.settings(folder.path());

@@ -8,9 +8,10 @@ const SEPARATORS: [char; 18] =
     [' ', '\t', ',', ';', '(', ')', '[', ']', '{', '}', '"', '\'', '`', '=', '<', '>', '|', '+'];
 
 /// What a number after one of these words means does not change by itself.
-const NAMED: [&str; 24] = [
+const NAMED: [&str; 29] = [
     "port", "ports", "rule", "entry", "number", "uid", "gid", "mode", "line", "protocol", "code", "priority",
     "version", "table", "status", "errno", "exit", "account", "metric", "mark", "level", "type", "openssl", "openssh",
+    "http", "ca", "dport", "sport", "chmod",
 ];
 
 const UNITS: [&str; 35] = [
@@ -84,16 +85,21 @@ fn changes_by_itself(word: &str, before: [&str; 3]) -> bool {
     !(octal || is_named(before))
 }
 
-/// `port 22`, `MaxAuthTries 3`; but not the port that somebody came from, as sshd writes it: `from 203.0.113.7 port 51234`.
+/// `port 22`, `MaxAuthTries 3`, `MaxAuthTries is 3`; but not the port that somebody came from, as sshd writes it: `from 203.0.113.7 port
+/// 51234`, `user a 203.0.113.7 port 51234`.
 fn is_named(before: [&str; 3]) -> bool {
     let [last, address, from] = before;
     let lower = last.to_ascii_lowercase();
-    if lower == "port" && (from == "from" || from == "by") && is_address(address) {
-        return false;
+    if lower == "port" && is_address(address) {
+        return matches!(from, "on" | "at" | "to");
     }
-    let is_keyword =
-        last.chars().skip(1).any(|c| c.is_ascii_uppercase()) && last.chars().any(|c| c.is_ascii_lowercase());
-    NAMED.contains(&lower.as_str()) || is_keyword
+    let is_keyword = |word: &str| {
+        // `KiB` is spelt as a keyword is.
+        word.chars().skip(1).any(|c| c.is_ascii_uppercase())
+            && word.chars().any(|c| c.is_ascii_lowercase())
+            && !UNITS.contains(&word.to_ascii_lowercase().as_str())
+    };
+    NAMED.contains(&lower.as_str()) || is_keyword(last) || (matches!(last, "is" | "of" | "to") && is_keyword(address))
 }
 
 /// `13:20`, `13:20:34.5`, `2026-11-28`, `2026-11-28T13:20:34Z`, `20261128T132034Z`.
@@ -161,11 +167,13 @@ mod tests {
             ("pid 812, /proc/812/cmdline", "pid #, /proc/#/cmdline"),
             ("57 of 512 tasks, 3/10", "# of # task, #"),
             ("full avg10=0.35", "full avg10=#"),
+            ("0 KiB of 8 GiB are left", "# # of # # are left"),
             ("request 0f8fad5b-d9cb-469f-a165-70867728950e", "request #"),
             (
                 "Failed publickey for a from 203.0.113.7 port 51234 ssh2",
                 "Failed publickey for a from 203.0.113.7 port # ssh2",
             ),
+            ("by user a 203.0.113.7 port 51234", "by user a 203.0.113.7 port #"),
             ("(3 rules read).", "(# rule read)."),
         ];
         for (text, expected) in cases {
@@ -181,6 +189,11 @@ mod tests {
             "sshd listens on [::]:2222 and 0.0.0.0:22",
             "Port 2222",
             "MaxAuthTries 3",
+            "MaxAuthTries is 0",
+            "Server listening on 0.0.0.0 port 2222",
+            "HTTP 403",
+            "Amazon Root CA 1",
+            "tcp dport 22 accept",
             "mode 0644, owner uid 0, and 0600",
             "/etc/ssh/sshd_config:13",
             "ec2-instance-connect 1.1.17-1, OpenSSH_8.7p1",

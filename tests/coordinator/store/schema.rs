@@ -101,3 +101,24 @@ async fn a_file_that_is_no_store_is_left_as_it_is() {
     assert!(matches!(refused, StoreError::Database { .. }), "{refused:?}");
     assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
 }
+
+/// What a store was made with is compared with what is in the binary: a migration that was delivered is never changed, another is added.
+#[test]
+fn the_migrations_that_were_delivered_are_as_they_were() {
+    let delivered = [
+        ("sqlite/0001_first.sql", "a87d1065c60ba888c40a979c54fcfc2bb0b0fad043b0e95e98ebcc82c835ece1"),
+        ("postgres/0001_first.sql", "e95efa4892956e3f0e0650732f202c87e8aa4c3ef784dfe2f9938cf713215416"),
+    ];
+    for (file, expected) in delivered {
+        let path = format!("{}/src/store/migrations/{file}", env!("CARGO_MANIFEST_DIR"));
+        let digest = ring::digest::digest(&ring::digest::SHA256, &std::fs::read(path).unwrap());
+        let digest: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(digest, expected, "{file}");
+    }
+    for folder in ["sqlite", "postgres"] {
+        let path = format!("{}/src/store/migrations/{folder}", env!("CARGO_MANIFEST_DIR"));
+        let there = std::fs::read_dir(path).unwrap().count();
+        let known = delivered.iter().filter(|(file, _)| file.starts_with(folder)).count();
+        assert_eq!(there, known, "a migration of {folder} is not in the list above");
+    }
+}

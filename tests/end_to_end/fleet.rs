@@ -155,6 +155,89 @@ fn an_account_that_lets_nobody_in_is_named_with_the_permission() {
 }
 
 #[test]
+fn a_role_for_every_call_is_assumed_once_and_no_other_credentials_are_used() {
+    let scenario = machineless();
+    let role = scenario.get("role_arn");
+    let found = fleet(&scenario, &[&scenario], &["--only", "aws.network", "--assume-role", role, "--external-id", "x"]);
+    assert_eq!(found.code, 0, "{}{}", found.stdout, found.stderr);
+    assert_eq!(found.report()["summary"]["complete"], true);
+    let own: Vec<_> = calls(&scenario).iter().map(|call| call["operation"].clone()).collect();
+    assert_eq!(own, [json!("AssumeRole")]);
+    rules(&scenario, json!([{ "action": "sts:AssumeRole", "answer": "refuse" }]));
+    let refused = fleet(&scenario, &[&scenario], &["--only", "aws.network", "--assume-role", role]);
+    assert_eq!((refused.code, refused.stdout.as_str()), (4, ""), "{}", refused.stderr);
+    assert!(refused.stderr.contains(role), "{}", refused.stderr);
+}
+
+#[test]
+fn what_is_told_of_the_principals_requests_settles_an_answer_that_hangs_on_it() {
+    let scenario = machineless();
+    let condition = json!({ "Bool": { "aws:MultiFactorAuthPresent": "true" } });
+    let statement = json!([{ "Effect": "Allow", "Action": "*", "Resource": "*", "Condition": condition }]);
+    let document = json!({ "Version": "2012-10-17", "Statement": statement }).to_string();
+    scenario.aws(&[
+        "iam",
+        "put-role-policy",
+        "--role-name",
+        scenario.get("role_name"),
+        "--policy-name",
+        "connect",
+        "--policy-document",
+        &document,
+    ]);
+    let of_push = |arguments: &[&str]| {
+        let only = ["--only", "aws.iam.send-ssh-public-key"];
+        let report = fleet(&scenario, &[&scenario], &[&only, arguments].concat()).report();
+        let findings = report["instances"][0]["findings"].as_array().unwrap().clone();
+        findings.into_iter().map(|finding| finding["status"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(of_push(&[]), ["unknown"]);
+    assert!(of_push(&["--context", "aws:MultiFactorAuthPresent=true"]).is_empty());
+    assert_eq!(of_push(&["--context", "aws:MultiFactorAuthPresent=false"]), ["fail"]);
+}
+
+#[test]
+fn published_ranges_that_are_given_count_for_every_instance() {
+    let scenario = machineless();
+    rules(&scenario, json!([{ "action": "ec2:*ManagedPrefixList*", "answer": "refuse" }]));
+    scenario.aws(&[
+        "ec2",
+        "authorize-security-group-ingress",
+        "--group-id",
+        scenario.get("sg_id"),
+        "--protocol",
+        "tcp",
+        "--port",
+        "22",
+        "--cidr",
+        "192.0.2.0/24",
+    ]);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ip-ranges.json");
+    let judged = |range: &str| {
+        let prefix = json!({ "ip_prefix": range, "region": REGION, "service": "EC2_INSTANCE_CONNECT", "network_border_group": REGION });
+        let ranges =
+            json!({ "syncToken": "1", "createDate": "2026-11-28-00-00-00", "prefixes": [prefix], "ipv6_prefixes": [] });
+        std::fs::write(&file, ranges.to_string()).unwrap();
+        let mut command = scenario.command(&[
+            "fleet",
+            "--via",
+            "browser",
+            "--output",
+            "json",
+            "--only",
+            "aws.network.security-group-ingress",
+        ]);
+        command.args(["--ip-ranges", file.to_str().unwrap(), "--instance-ids", scenario.id()]);
+        let found = run(command);
+        found.report()["instances"][0]["network"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(judged("192.0.2.8/29"), "allowed");
+    // What the prefix lists of the rules hold may not be read.
+    assert_eq!(judged("198.51.100.8/29"), "unknown");
+}
+
+#[test]
 fn a_format_of_one_instances_checks_is_called_wrongly() {
     let mut command = crate::lab::doctor();
     command.args(["fleet", "--output", "junit"]);

@@ -132,6 +132,17 @@ impl Scenario {
         command
     }
 
+    /// One call of the real AWS CLI, with the scenario's environment.
+    pub fn aws(&self, arguments: &[&str]) {
+        let mut command = Command::new("bash");
+        command.arg(root().join("tests/lab/aws-cli")).args(arguments).env_clear().env("PATH", "/usr/bin:/bin");
+        for (name, value) in self.facts["env"].as_object().expect("the scenario's environment") {
+            command.env(name, value.as_str().expect("text"));
+        }
+        let output = command.output().expect("run the AWS CLI");
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
     /// `eic-doctor check` of this instance for its connector role, as JSON.
     pub fn check(&self, arguments: &[&str]) -> Run {
         let mut all = vec!["check", self.id(), "--principal", self.get("role_arn"), "--output", "json"];

@@ -15,4 +15,5 @@ mod lab;
 mod permissions;
 mod readme;
 mod remedies;
+mod watch;
 mod worlds;

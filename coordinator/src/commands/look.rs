@@ -110,7 +110,14 @@ pub(super) async fn look(
         (None, _) => Some(Courier::Auto),
     };
     let auto = attempt.via == Via::Auto;
-    let question = Question { instance_id, region: connection.region, attempt, context: args.context.clone(), courier };
+    let question = Question {
+        instance_id,
+        region: connection.region,
+        attempt,
+        context: args.context.clone(),
+        now: (console.now)(),
+        courier,
+    };
     let pace = Pace::default();
     let gathering = gather(&connection.clients, &question, &budget, &pace);
     let mut gathered = told_meanwhile(gathering, &budget, console).await;

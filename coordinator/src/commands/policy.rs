@@ -11,6 +11,9 @@ use crate::gather::QUOTING_ACTIONS;
 /// Actions that no check reads but that bring OS facts over Systems Manager.
 pub const COURIER_ACTIONS: &[&str] = &["ssm:GetCommandInvocation", "ssm:SendCommand"];
 
+/// The one that tells the role of an instance whose SSM Agent is not heard of.
+const PROFILE_ACTION: &str = "iam:GetInstanceProfile";
+
 /// The one that only a fleet over a whole organization calls.
 const ORGANIZATION_ACTION: &str = "organizations:ListAccounts";
 
@@ -21,7 +24,7 @@ pub fn actions() -> BTreeSet<&'static str> {
         .into_iter()
         .flat_map(|about| about.actions.iter().copied())
         .chain(COURIER_ACTIONS.iter().copied())
-        .chain([ORGANIZATION_ACTION])
+        .chain([ORGANIZATION_ACTION, PROFILE_ACTION])
         .chain(QUOTING_ACTIONS.iter().copied())
         .filter(|action| *action != "sts:GetCallerIdentity")
         .collect()
@@ -34,12 +37,14 @@ pub fn policy(partition: &str) -> Value {
     for action in actions() {
         match action {
             "ssm:SendCommand" => send.push(action),
+            PROFILE_ACTION => quote.push(action),
             _ if QUOTING_ACTIONS.contains(&action) => quote.push(action),
             _ if action.starts_with("iam:") => principals.push(action),
             _ => everywhere.push(action),
         }
     }
-    let holders = ["role", "user", "group", "policy"].map(|kind| format!("arn:{partition}:iam::*:{kind}/*"));
+    let holders =
+        ["role", "user", "group", "policy", "instance-profile"].map(|kind| format!("arn:{partition}:iam::*:{kind}/*"));
     json!({
         "Version": "2012-10-17",
         "Statement": [
@@ -49,7 +54,7 @@ pub fn policy(partition: &str) -> Value {
                 "Resource": [format!("arn:{partition}:iam::*:role/*"), format!("arn:{partition}:iam::*:user/*")],
             },
             {
-                "Sid": "QuoteWhatDenies", "Effect": "Allow", "Action": quote,
+                "Sid": "ReadPoliciesAndProfiles", "Effect": "Allow", "Action": quote,
                 "Resource": holders,
             },
             {
@@ -82,6 +87,9 @@ pub fn table() -> String {
             }
             (false, action) if QUOTING_ACTIONS.contains(&action) => {
                 "nothing, but the statement that denies is then named and not quoted".to_owned()
+            }
+            (false, PROFILE_ACTION) => {
+                "nothing, but whether an instance profile's role may do what the SSM Agent needs is then not told".to_owned()
             }
             (false, ORGANIZATION_ACTION) => "nothing, unless a fleet is asked for with `--organization`".to_owned(),
             // Asked only where an ARN's path is not known.

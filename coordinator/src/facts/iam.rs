@@ -31,6 +31,16 @@ pub struct User {
     pub permissions_boundary: Option<AttachedPermissionsBoundary>,
 }
 
+/// `GetInstanceProfile`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct InstanceProfile {
+    pub arn: Option<String>,
+    pub instance_profile_name: Option<String>,
+    /// One at most.
+    pub roles: Vec<Role>,
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 pub struct AttachedPermissionsBoundary {

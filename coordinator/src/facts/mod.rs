@@ -25,8 +25,9 @@ use serde::{Deserialize, Serialize};
 pub use console::ConsoleOutput;
 pub use endpoint::InstanceConnectEndpoint;
 pub use iam::{
-    AttachedPermissionsBoundary, BoundaryDetail, CallerIdentity, ContextEntry, EvaluationResult, MatchedStatement,
-    OrganizationsDetail, Position, QuotedPolicy, ResourceSpecificResult, Role, Simulation, SimulationQuestion, User,
+    AttachedPermissionsBoundary, BoundaryDetail, CallerIdentity, ContextEntry, EvaluationResult, InstanceProfile,
+    MatchedStatement, OrganizationsDetail, Position, QuotedPolicy, ResourceSpecificResult, Role, Simulation,
+    SimulationQuestion, User,
 };
 pub use instance::{
     IamInstanceProfile, Image, Instance, InstanceState, InstanceStatus, InstanceStatusEvent, Ipv6Address,
@@ -111,6 +112,10 @@ pub struct AwsFacts {
     pub context_keys: Fact<Vec<String>>,
     /// `ssm:DescribeInstanceInformation`; absent: not a managed node.
     pub managed_node: Fact<InstanceInformation>,
+    /// `iam:GetInstanceProfile`, where the SSM Agent of an instance with a profile is not heard of.
+    pub instance_profile: Fact<InstanceProfile>,
+    /// `iam:SimulatePrincipalPolicy` for what the SSM Agent calls as that profile's role.
+    pub node_simulation: Fact<Simulation>,
     /// `cloudtrail:LookupEvents` for SendSSHPublicKey on the instance in the last day, the newest first.
     pub pushes: Fact<Vec<TrailEvent>>,
     /// The same for OpenTunnel; asked only for an attempt that may go through an endpoint. All of the Region, of any endpoint.

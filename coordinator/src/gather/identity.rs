@@ -1,20 +1,18 @@
 //! Who calls, whose policies are asked about, and what the simulator says of them.
 
-use eic_doctor_proto::{Attempt, Fact, Via, Why};
+use eic_doctor_proto::{Fact, Why};
 
 use super::budget::Budget;
+use super::context::{About, entry};
 use super::operations::{Aws, GetCallerIdentity, GetRole, GetUser, SimulatePrincipalPolicy};
-use super::principal::{likely_arn, role_without_path, simulate};
+use super::principal::role_without_path;
 use super::refused::{Answer, Refused, RefusedKind, fact};
 use super::run::Seen;
 use crate::arn::{Principal, PrincipalKind};
-use crate::facts::{CallerIdentity, ContextEntry, InstanceConnectEndpoint, Simulation, SimulationQuestion};
-use crate::path;
+use crate::facts::{CallerIdentity, Simulation, SimulationQuestion};
 
 /// Push a key: the call whose permission decides on every way.
 const PUSH: &str = "ec2-instance-connect:SendSSHPublicKey";
-/// The second one, through an endpoint.
-const TUNNEL: &str = "ec2-instance-connect:OpenTunnel";
 
 pub(super) struct Identity {
     pub caller: Fact<CallerIdentity>,
@@ -24,25 +22,6 @@ pub(super) struct Identity {
 
 pub(super) async fn caller<A: Aws>(aws: &A, budget: &Budget) -> Fact<CallerIdentity> {
     fact(budget.ask(<A as GetCallerIdentity>::ACTION, aws.get_caller_identity()).await)
-}
-
-/// What every question to the simulator is about, besides the principal and the resource.
-#[derive(Clone, Copy)]
-pub(super) struct About<'a> {
-    pub region: &'a str,
-    pub attempt: &'a Attempt,
-    /// What the user told of the caller's requests, in place of what is supplied otherwise.
-    pub context: &'a [ContextEntry],
-}
-
-impl About<'_> {
-    /// The entries with those that the user gave. A key is one whatever its case.
-    pub fn with_given(&self, mut entries: Vec<ContextEntry>) -> Vec<ContextEntry> {
-        let is_given = |name: &str| self.context.iter().any(|given| given.context_key_name.eq_ignore_ascii_case(name));
-        entries.retain(|entry| !is_given(&entry.context_key_name));
-        entries.extend(self.context.iter().cloned());
-        entries
-    }
 }
 
 pub(super) async fn look<A: Aws>(
@@ -76,94 +55,6 @@ pub(super) async fn look<A: Aws>(
         Err(why) => Asked::neither(why),
     };
     Identity { caller, principal_arn: asked.principal_arn, simulation: asked.simulation }
-}
-
-/// What the simulator says of the tunnel, where the way leads through an endpoint: a third round trip, for both the endpoint and the
-/// principal's ARN have to be known.
-pub(super) async fn tunnel<A: Aws>(
-    aws: &A,
-    budget: &Budget,
-    about: About<'_>,
-    seen: &Seen,
-    endpoints: &Fact<Vec<InstanceConnectEndpoint>>,
-    identity: &Identity,
-) -> Fact<Simulation> {
-    let Some(about) = tunnel_asked_about(about, seen, endpoints) else { return Fact::NotGathered };
-    let principal = match &identity.principal_arn {
-        Fact::Known(arn) => arn,
-        Fact::Unreadable(why) => return Fact::Unreadable(why.clone()),
-        Fact::Absent | Fact::NotGathered => return Fact::NotGathered,
-    };
-    match about {
-        Ok(about) => simulate(aws, budget, &SimulationQuestion { policy_source_arn: principal.clone(), ..about }).await,
-        Err(why) => Fact::Unreadable(why),
-    }
-}
-
-/// The same a round trip earlier, for the ARN that the principal most likely has, which stands beside the answer.
-pub(super) async fn tunnel_ahead<A: Aws>(
-    aws: &A,
-    budget: &Budget,
-    about: About<'_>,
-    caller: &Fact<CallerIdentity>,
-    seen: &Seen,
-    endpoints: &Fact<Vec<InstanceConnectEndpoint>>,
-) -> Option<(String, Fact<Simulation>)> {
-    let attempt = about.attempt;
-    let about = tunnel_asked_about(about, seen, endpoints)?.ok()?;
-    let arn = likely_arn(attempt, Some(caller))?;
-    let answer = simulate(aws, budget, &SimulationQuestion { policy_source_arn: arn.clone(), ..about }).await;
-    Some((arn, answer))
-}
-
-/// The question but for the principal; `None` where no tunnel is meant or none can be opened.
-fn tunnel_asked_about(
-    about: About<'_>,
-    seen: &Seen,
-    endpoints: &Fact<Vec<InstanceConnectEndpoint>>,
-) -> Option<Result<SimulationQuestion, Why>> {
-    let resolved = path::resolve(about.attempt, &seen.instance);
-    let (Via::Endpoint, Some(instance)) = (resolved.via, seen.instance.known()) else { return None };
-    let endpoints = endpoints.known().map(Vec::as_slice).unwrap_or_default();
-    let dialled = path::address::dialled(instance, &resolved).ok()?;
-    let endpoint = path::endpoint::choose(endpoints, dialled.interface, resolved.endpoint.as_deref())?;
-    let Some(resource) = endpoint.instance_connect_endpoint_arn.clone() else {
-        return Some(Err(Why::new("the endpoint's ARN is not told")));
-    };
-    let mut context_entries = vec![
-        entry("ec2-instance-connect:remotePort", &resolved.port.to_string(), "numeric"),
-        entry("ec2-instance-connect:privateIpAddress", &dialled.address.to_string(), "ip"),
-        // What the console and the AWS CLI ask for when nobody says otherwise.
-        entry("ec2-instance-connect:maxTunnelDuration", "3600", "numeric"),
-        entry("aws:RequestedRegion", about.region, "string"),
-        over_tls(),
-    ];
-    for tag in &endpoint.tags {
-        if let Some(key) = &tag.key {
-            let value = tag.value.as_deref().unwrap_or_default();
-            context_entries.push(entry(&format!("aws:ResourceTag/{key}"), value, "string"));
-            context_entries.push(entry(&format!("ec2:ResourceTag/{key}"), value, "string"));
-        }
-    }
-    Some(Ok(SimulationQuestion {
-        policy_source_arn: String::new(),
-        action_names: vec![TUNNEL.to_owned()],
-        resource_arns: vec![resource],
-        context_entries: about.with_given(context_entries),
-    }))
-}
-
-/// The service has no endpoint without TLS, and the console and the AWS CLI use none.
-pub(super) fn over_tls() -> ContextEntry {
-    entry("aws:SecureTransport", "true", "boolean")
-}
-
-pub(super) fn entry(name: &str, value: &str, kind: &str) -> ContextEntry {
-    ContextEntry {
-        context_key_name: name.to_owned(),
-        context_key_values: vec![value.to_owned()],
-        context_key_type: kind.to_owned(),
-    }
 }
 
 pub(super) fn caller_principal(caller: &Fact<CallerIdentity>) -> Result<Principal, Why> {
@@ -358,11 +249,8 @@ impl<A: Aws> Asker<'_, A> {
     /// Everything that is known of the push, since the simulator looks nothing up by itself. What a policy asks for besides comes
     /// back as missing context.
     fn question(&self, arn: &str, resource: &str, seen: &Seen) -> SimulationQuestion {
-        let mut context_entries = vec![
-            entry("ec2:osuser", self.about.attempt.os_user.as_str(), "string"),
-            entry("aws:RequestedRegion", self.about.region, "string"),
-            over_tls(),
-        ];
+        let mut context_entries = vec![entry("ec2:osuser", self.about.attempt.os_user.as_str(), "string")];
+        context_entries.extend(self.about.of_every_request());
         for tag in seen.instance.known().map(|instance| instance.tags.as_slice()).unwrap_or_default() {
             if let Some(key) = &tag.key {
                 let value = tag.value.as_deref().unwrap_or_default();

@@ -7,12 +7,15 @@ pub mod aws;
 mod budget;
 mod call_log;
 mod console;
+mod context;
 pub mod courier;
 mod download;
 pub mod fleet;
 mod identity;
 mod ip_ranges;
+mod named;
 mod network;
+mod node_role;
 pub mod operations;
 mod own_address;
 pub mod pace;
@@ -29,6 +32,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod trail;
+mod tunnel;
 
 pub use budget::Budget;
 pub use call_log::{CallLog, LoggedCall};

@@ -10,9 +10,9 @@ use super::operations::{
     DescribeRouteTables, DescribeSecurityGroups, DescribeSubnets, DescribeVpcBlockPublicAccessExclusions,
     DescribeVpcBlockPublicAccessOptions,
 };
-use super::prefix_lists;
 use super::refused::fact;
 use super::run::Seen;
+use super::{named, prefix_lists};
 use crate::facts::{
     BlockPublicAccessExclusion, BlockPublicAccessOptions, Instance, InstanceConnectEndpoint, InternetGateway,
     ManagedPrefixList, NetworkAcl, NetworkInterface, PrefixListEntry, RouteTable, SecurityGroup, Subnet,
@@ -51,10 +51,10 @@ pub(super) async fn look<A: Aws>(
     );
     let (block_public_access, block_public_access_exclusions) = public_access;
     let Around { vpcs, subnets, security_groups, network_acls, route_tables, internet_gateways, .. } = around;
-    let mut named = named_by_rules(&security_groups);
-    named.extend(named_by_routes(&route_tables));
+    let mut named = named::lists_of_rules(&security_groups);
+    named.extend(named::lists_of_routes(&route_tables));
     let (managed_prefix_lists, prefix_list_entries) = lists.cut_to(named, aws, budget).await;
-    let internet_gateways = internet_gateways.map(|all| relevant_gateways(all, &vpcs, &route_tables));
+    let internet_gateways = internet_gateways.map(|all| named::gateways(all, &vpcs, &route_tables));
     Network {
         subnets,
         security_groups,
@@ -223,30 +223,4 @@ impl Ids {
 fn distinct<'a>(ids: impl Iterator<Item = &'a Option<String>>) -> Vec<String> {
     let ids: BTreeSet<&String> = ids.flatten().filter(|id| !id.is_empty()).collect();
     ids.into_iter().cloned().collect()
-}
-
-fn named_by_rules(groups: &Fact<Vec<SecurityGroup>>) -> BTreeSet<String> {
-    let rules = groups.known().into_iter().flatten().flat_map(|group| &group.ip_permissions);
-    rules.flat_map(|rule| &rule.prefix_list_ids).filter_map(|list| list.prefix_list_id.clone()).collect()
-}
-
-fn named_by_routes(tables: &Fact<Vec<RouteTable>>) -> BTreeSet<String> {
-    let routes = tables.known().into_iter().flatten().flat_map(|table| &table.routes);
-    routes.filter_map(|route| route.destination_prefix_list_id.clone()).collect()
-}
-
-/// Those attached to one of the VPCs, or named by a route.
-fn relevant_gateways(
-    all: Vec<InternetGateway>,
-    vpcs: &[String],
-    tables: &Fact<Vec<RouteTable>>,
-) -> Vec<InternetGateway> {
-    let routes = tables.known().into_iter().flatten().flat_map(|table| &table.routes);
-    let named: BTreeSet<&str> = routes.filter_map(|route| route.gateway_id.as_deref()).collect();
-    let is_relevant = |gateway: &InternetGateway| {
-        let mut attached = gateway.attachments.iter().filter_map(|attachment| attachment.vpc_id.as_ref());
-        attached.any(|vpc| vpcs.contains(vpc))
-            || gateway.internet_gateway_id.as_deref().is_some_and(|id| named.contains(id))
-    };
-    all.into_iter().filter(is_relevant).collect()
 }

@@ -3,8 +3,8 @@
 use super::refused::Answer;
 use crate::facts::{
     AvailabilityZone, BlockPublicAccessExclusion, BlockPublicAccessOptions, CallerIdentity, ConsoleOutput, Image,
-    InstanceConnectEndpoint, InstanceInformation, InstanceStatus, InternetGateway, ManagedPrefixList, NetworkAcl,
-    NetworkInterface, PrefixListEntry, Region, Reservation, Role, RouteTable, SecurityGroup, Simulation,
+    InstanceConnectEndpoint, InstanceInformation, InstanceProfile, InstanceStatus, InternetGateway, ManagedPrefixList,
+    NetworkAcl, NetworkInterface, PrefixListEntry, Region, Reservation, Role, RouteTable, SecurityGroup, Simulation,
     SimulationQuestion, Subnet, TrailEvent, User,
 };
 
@@ -64,6 +64,7 @@ operations! {
     "ec2:GetManagedPrefixListEntries" GetManagedPrefixListEntries::get_managed_prefix_list_entries(prefix_list_id: &str) -> Vec<PrefixListEntry>;
     "sts:GetCallerIdentity" GetCallerIdentity::get_caller_identity() -> CallerIdentity;
     "iam:GetRole" GetRole::get_role(role_name: &str) -> Role;
+    "iam:GetInstanceProfile" GetInstanceProfile::get_instance_profile(name: &str) -> InstanceProfile;
     "iam:GetUser" GetUser::get_user(user_name: &str) -> User;
     "iam:SimulatePrincipalPolicy" SimulatePrincipalPolicy::simulate_principal_policy(question: &SimulationQuestion) -> Simulation;
     /// The policy's document; so with the four below.

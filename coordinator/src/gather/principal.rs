@@ -3,7 +3,8 @@
 use eic_doctor_proto::{Attempt, Fact};
 
 use super::budget::Budget;
-use super::identity::{About, caller_principal, entry, over_tls};
+use super::context::{About, entry};
+use super::identity::caller_principal;
 use super::operations::{Aws, GetContextKeysForPrincipalPolicy, SimulatePrincipalPolicy};
 use super::refused::fact;
 use crate::arn::{Principal, PrincipalKind};
@@ -67,11 +68,9 @@ pub(super) async fn of<A: Aws>(aws: &A, budget: &Budget, about: About<'_>, arn: 
         action_names: DESCRIBE.map(str::to_owned).to_vec(),
         // Neither action knows a resource (Service Authorization Reference, Amazon EC2).
         resource_arns: vec!["*".to_owned()],
-        context_entries: about.with_given(vec![
-            entry("aws:RequestedRegion", about.region, "string"),
-            entry("ec2:Region", about.region, "string"),
-            over_tls(),
-        ]),
+        context_entries: about.with_given(
+            about.of_every_request().into_iter().chain([entry("ec2:Region", about.region, "string")]).collect(),
+        ),
     };
     let action = <A as GetContextKeysForPrincipalPolicy>::ACTION;
     let keys = budget.ask(action, aws.get_context_keys_for_principal_policy(arn));

@@ -32,6 +32,7 @@ pub use files::WorldFile;
 /// The same call as for the push, asked a second time.
 const TUNNEL: &str = "iam-simulate-principal-policy.open-tunnel";
 const DESCRIBE: &str = "iam-simulate-principal-policy.describe";
+const NODE: &str = "iam-simulate-principal-policy.managed-node";
 const CONTEXT_KEYS: &str = "iam-get-context-keys-for-principal-policy";
 const IP_RANGES: &str = "ip-ranges.json";
 const PUSHES: &str = "cloudtrail-lookup-events.SendSSHPublicKey";
@@ -104,6 +105,10 @@ pub fn read_world(folder: &Path, instance_id: Option<&str>) -> Result<Facts, Wor
         managed_node: folder
             .pages::<InstanceInformationList>("ssm-describe-instance-information")
             .only(|node| is_ours(&node.instance_id)),
+        instance_profile: folder
+            .call::<listing::GetInstanceProfile>("iam-get-instance-profile")
+            .map(|answer| answer.instance_profile),
+        node_simulation: folder.call::<Simulation>(NODE),
         // What was looked up for another instance says nothing of this one.
         pushes: trail::pushes_to(&folder.pages::<Events>(PUSHES).whole(), id),
         tunnels: trail::tunnels_to(&folder.pages::<Events>(TUNNELS).whole(), &instance),
@@ -165,6 +170,10 @@ pub fn write_world(folder: &Path, facts: &Facts) -> Result<(), WorldError> {
     write(folder, &format!("aws/{DESCRIBE}.json"), &aws.describe_simulation)?;
     let keys = aws.context_keys.clone().map(|context_key_names| listing::ContextKeys { context_key_names });
     write(folder, &format!("aws/{CONTEXT_KEYS}.json"), &keys)?;
+    let profile = aws.instance_profile.clone();
+    let profile = profile.map(|instance_profile| listing::GetInstanceProfile { instance_profile });
+    write(folder, "aws/iam-get-instance-profile.json", &profile)?;
+    write(folder, &format!("aws/{NODE}.json"), &aws.node_simulation)?;
     write(folder, "aws/ssm-describe-instance-information.json", &InstanceInformationList::one(&aws.managed_node))
 }
 

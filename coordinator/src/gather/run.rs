@@ -2,18 +2,21 @@
 //! the instance as soon as the instance is known. What would be a third one is guessed and asked ahead, and asked again where the
 //! guess was wrong.
 
+use std::time::SystemTime;
+
 use eic_doctor_agent::report::Courier;
 use eic_doctor_proto::{Attempt, Fact, Why};
 use futures_util::FutureExt as _;
 
 use super::budget::Budget;
+use super::context::About;
 use super::courier::{self, Pace};
 use super::operations::{
     Aws, DescribeAvailabilityZones, DescribeImages, DescribeInstanceInformation, DescribeInstanceStatus,
     DescribeInstances, DescribeRegions,
 };
 use super::refused::{Answer, fact};
-use super::{console, identity, network, principal, quotes, trail};
+use super::{console, identity, network, node_role, principal, quotes, trail, tunnel};
 use crate::facts::{AskedWith, AwsFacts, ContextEntry, Facts, Image, Instance};
 
 /// What a run is about.
@@ -25,6 +28,8 @@ pub struct Question {
     pub attempt: Attempt,
     /// What the user told of the caller's requests, for the simulator.
     pub context: Vec<ContextEntry>,
+    /// When the run began.
+    pub now: SystemTime,
     /// Who brings the OS facts; `None`: nobody is asked.
     pub courier: Option<Courier>,
 }
@@ -47,7 +52,8 @@ pub async fn gather<A: Aws>(aws: &A, question: &Question, budget: &Budget, pace:
     let node = async {
         let action = <A as DescribeInstanceInformation>::ACTION;
         first_of(budget.ask(action, aws.describe_instance_information(id)).await)
-    };
+    }
+    .shared();
     let status = async {
         let action = <A as DescribeInstanceStatus>::ACTION;
         first_of(budget.ask(action, aws.describe_instance_status(id)).await)
@@ -59,47 +65,50 @@ pub async fn gather<A: Aws>(aws: &A, question: &Question, budget: &Budget, pace:
     let trail = Box::pin(trail::look(aws, budget, &question.attempt, id));
     let image = async { image(aws, budget, &instance.clone().await).await };
     let network = Box::pin(network::look(aws, budget, region, &question.attempt, endpoints.clone(), instance.clone()));
-    let about = identity::About { region, attempt: &question.attempt, context: &question.context };
+    let about = About { region, attempt: &question.attempt, context: &question.context, now: question.now };
     let identity = Box::pin(identity::look(aws, budget, about, caller.clone(), instance.clone()));
     let of_principal = Box::pin(principal::ahead(aws, budget, about, caller.clone()));
-    let tunnel = Box::pin(async {
+    let ahead = Box::pin(async {
         let (seen, caller, endpoints) = tokio::join!(instance.clone(), caller.clone(), endpoints.clone());
-        identity::tunnel_ahead(aws, budget, about, &caller, &seen, &endpoints).await
+        tunnel::ahead(aws, budget, about, &caller, &seen, &endpoints).await
     });
     let os = Box::pin(async {
-        let (seen, node) = tokio::join!(instance.clone(), node);
-        let brought = match question.courier {
+        let (seen, node) = tokio::join!(instance.clone(), node.clone());
+        match question.courier {
             Some(courier) => courier::bring(aws, budget, pace, question, courier, &seen, &node).await,
             None => courier::Brought { os: Fact::NotGathered, note: None },
-        };
-        (node, brought)
+        }
+    });
+    let of_node = Box::pin(async {
+        let (seen, node, caller) = tokio::join!(instance.clone(), node.clone(), caller.clone());
+        node_role::look(aws, budget, about, &seen, &node, &caller).await
     });
     let console = Box::pin(async {
         let (seen, status) = tokio::join!(instance.clone(), status.clone());
         console::of_impaired(aws, budget, &seen, &status).await
     });
     let inside = Box::pin(async {
-        let ((node, brought), console) = tokio::join!(os, console);
+        let (brought, console, of_node) = tokio::join!(os, console, of_node);
         let is_dark = console == Fact::NotGathered && question.courier.is_some() && brought.os.known().is_none();
         let console = if is_dark { console::of_running(aws, budget, &instance.clone().await).await } else { console };
-        (node, brought, console)
+        (brought, console, of_node)
     });
-    let (status, regions, zones, image, network, identity, of_principal, tunnel, inside, trail) =
-        tokio::join!(status.clone(), regions, zones, image, network, identity, of_principal, tunnel, inside, trail);
-    let (managed_node, brought, console) = inside;
-    let seen = instance.await;
+    let (status, regions, zones, image, network, identity, of_principal, ahead, inside, trail) =
+        tokio::join!(status.clone(), regions, zones, image, network, identity, of_principal, ahead, inside, trail);
+    let (brought, console, of_node) = inside;
+    let (seen, managed_node) = (instance.await, node.await);
     let trail = trail.of_instance(id, &seen.instance);
-    let tunnel = Box::pin(async {
-        match tunnel {
+    let of_tunnel = Box::pin(async {
+        match ahead {
             Some((arn, simulation)) if identity.principal_arn == Fact::Known(arn.clone()) => simulation,
             _ => {
                 let endpoints = &network.instance_connect_endpoints;
-                identity::tunnel(aws, budget, about, &seen, endpoints, &identity).await
+                tunnel::settled(aws, budget, about, &seen, endpoints, &identity).await
             }
         }
     });
     let of_principal = Box::pin(principal::settled(aws, budget, about, &identity.principal_arn, of_principal));
-    let (mut tunnel_simulation, mut of_principal) = tokio::join!(tunnel, of_principal);
+    let (mut tunnel_simulation, mut of_principal) = tokio::join!(of_tunnel, of_principal);
     let mut simulation = identity.simulation;
     let denied = [&mut simulation, &mut tunnel_simulation, &mut of_principal.describe_simulation];
     Box::pin(quotes::put(aws, budget, denied)).await;
@@ -133,6 +142,8 @@ pub async fn gather<A: Aws>(aws: &A, question: &Question, budget: &Budget, pace:
         describe_simulation: of_principal.describe_simulation,
         context_keys: of_principal.context_keys,
         managed_node,
+        instance_profile: of_node.instance_profile,
+        node_simulation: of_node.simulation,
         asked_with: AskedWith::default(),
     };
     Gathered {

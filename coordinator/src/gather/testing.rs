@@ -127,6 +127,7 @@ pub fn question() -> super::run::Question {
         region: "eu-west-1".to_owned(),
         attempt: Attempt::usual(),
         context: Vec::new(),
+        now: std::time::UNIX_EPOCH,
         courier: Some(Courier::Auto),
     }
 }
@@ -220,6 +221,10 @@ answers! {
     GetGroupPolicy::get_group_policy(group: &str, policy: &str) -> String = |fake| fake.document.clone(), format!("{group} {policy}");
     GetPolicy::get_policy(arn: &str) -> String = |_fake| "v3".to_owned(), arn;
     GetPolicyVersion::get_policy_version(arn: &str, version: &str) -> String = |fake| fake.document.clone(), format!("{arn} {version}");
+    GetInstanceProfile::get_instance_profile(name: &str) -> InstanceProfile = |fake| InstanceProfile {
+        roles: vec![Role { arn: Some(fake.role_arn.clone()), ..Role::default() }],
+        ..InstanceProfile::default()
+    }, name;
     DescribeInstanceInformation::describe_instance_information(id: &str) -> Vec<InstanceInformation> = |fake| {
         fake.node.clone().into_iter().collect()
     }, id;

@@ -89,7 +89,7 @@ async fn every_call_is_made_once_and_nothing_is_missing() {
             // Only a principal whose path is not known needs them.
             "iam:GetRole" | "iam:GetUser" => 0,
             // Only an instance that nobody can look into.
-            "ec2:GetConsoleOutput" => 0,
+            "ec2:GetConsoleOutput" | "iam:GetInstanceProfile" => 0,
             // Only where something is denied.
             action if quotes::ACTIONS.contains(&action) => 0,
             _ => 1,
@@ -104,7 +104,8 @@ async fn each_refused_call_leaves_its_own_facts_unreadable_and_names_the_action(
     for action in ACTIONS {
         let mut fake = Fake::healthy();
         fake.refuse.insert(action, "UnauthorizedOperation");
-        let is_asked_seldom = ["iam:GetRole", "iam:GetUser", "ec2:GetConsoleOutput"].contains(action);
+        let is_asked_seldom =
+            ["iam:GetRole", "iam:GetUser", "iam:GetInstanceProfile", "ec2:GetConsoleOutput"].contains(action);
         if is_asked_seldom || quotes::ACTIONS.contains(action) {
             continue;
         }
@@ -231,6 +232,8 @@ async fn the_context_of_the_simulation_holds_user_region_and_tags_and_not_the_so
     let expected = [
         "ec2:osuser=ec2-user string",
         "aws:RequestedRegion=eu-west-1 string",
+        "aws:CurrentTime=1970-01-01T00:00:00Z date",
+        "aws:EpochTime=0 numeric",
         "aws:SecureTransport=true boolean",
         "aws:ResourceTag/env=prod string",
         "ec2:ResourceTag/env=prod string",

@@ -128,17 +128,33 @@ def describe_instances(front: Front, call: Call) -> Answer:
         if platform := node.told.get("platform"):
             _replace(item, "platform", platform)
             _replace(item, "platformDetails", platform.capitalize())
+        if node.told.get("ipv6_only"):
+            _without_ipv4(item)
     return _as_ec2(answer, tree)
 
 
+def _without_ipv4(instance: ElementTree.Element) -> None:
+    """An instance of an IPv6-only subnet has no IPv4 address at all."""
+    holders = [instance, *instance.findall("./networkInterfaceSet/item")]
+    for holder in holders:
+        for name in ("privateIpAddress", "ipAddress", "association", "privateIpAddressesSet"):
+            for child in holder.findall(name):
+                holder.remove(child)
+
+
 def describe_subnets(front: Front, call: Call) -> Answer:
-    """A subnet that another account shares is that account's."""
+    """A subnet that another account shares is that account's; an IPv6-only one has no IPv4 range."""
     answer = front.pass_on(call)
     owners = {node.told["subnet"]: node.told["subnet_owner"] for node in front.nodes.in_region(call.region) if "subnet_owner" in node.told}
-    if answer.status != 200 or not owners:
+    native = {node.told["ipv6_only"] for node in front.nodes.in_region(call.region) if "ipv6_only" in node.told}
+    if answer.status != 200 or not owners and not native:
         return answer
     tree = parse_xml(answer.body)
     for item in tree.findall("./subnetSet/item"):
+        if item.findtext("subnetId", "") in native:
+            _replace(item, "ipv6Native", "true")
+            for child in item.findall("cidrBlock"):
+                item.remove(child)
         if owner := owners.get(item.findtext("subnetId", "")):
             _replace(item, "ownerId", owner)
     return _as_ec2(answer, tree)

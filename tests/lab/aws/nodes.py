@@ -38,6 +38,7 @@ class Node:
     command_cut: int | None = None
     # What EC2 says of the instance beyond moto: `state` (passes after `state_lasts` descriptions), `operator`, `platform`;
     # `console`, `console_at` and `console_latest`: what stands on its console, since when, and whether the newest may be asked for;
+    # `ipv6_only`: its subnet, which has no IPv4 range;
     # `subnet` and `subnet_owner`, of a subnet that another account shares.
     told: dict[str, Any] = field(default_factory=dict)
 

@@ -67,5 +67,6 @@ def parse_call(headers: Mapping[str, str], body: bytes, path: str) -> Call:
     else:
         query = path.partition("?")[2]
         params = dict(parse_qsl(body.decode("utf-8", "replace") or query, keep_blank_values=True))
-        operation = params.get("Action", "")
+        # A tunnel is opened by a request of its own, whose path names it.
+        operation = "OpenTunnel" if path.startswith("/openTunnel?") else params.get("Action", "")
     return Call(service, region, operation, access_key, headers, body, path, params)

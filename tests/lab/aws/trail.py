@@ -1,4 +1,4 @@
-"""CloudTrail's event history of key pushes: LookupEvents, from what really happened at the front server."""
+"""CloudTrail's event history of key pushes and tunnels: LookupEvents, from what really happened at the front server."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ class Trail:
         self._lock = threading.Lock()
         self._events: list[dict[str, Any]] = []
 
-    def record(self, front: Front, call: Call, error: AwsError | None) -> None:
+    def record(self, front: Front, call: Call, error: AwsError | None, asked: dict[str, Any] | None = None) -> None:
+        """`asked`: the request's parameters; left out, those of a push."""
         arn = front.callers.arn(call.access_key, call.region)
         now, event_id = time.time(), new_request_id()
         detail: dict[str, Any] = {
@@ -32,7 +33,7 @@ class Trail:
             "eventName": call.operation,
             "awsRegion": call.region,
             "sourceIPAddress": "203.0.113.7",
-            "requestParameters": {
+            "requestParameters": asked or {
                 "instanceId": call.params.get("InstanceId"),
                 "instanceOSUser": call.params.get("InstanceOSUser"),
                 "sSHPublicKey": call.params.get("SSHPublicKey"),
@@ -49,8 +50,8 @@ class Trail:
                 "errorCode": error.code.replace("AccessDeniedException", "AccessDenied"), "errorMessage": error.message,
                 "responseElements": None,
             }  # fmt: skip
-            # A call that was not let in is recorded without what it asked for; the message names the instance's ARN.
-            if detail["errorCode"] == "AccessDenied":
+            # A push that was not let in is recorded without what it asked for; the message names the instance's ARN.
+            if detail["errorCode"] == "AccessDenied" and not asked:
                 detail["requestParameters"] = None
         event = {
             "EventId": event_id, "EventName": call.operation, "EventTime": now, "ReadOnly": "false",

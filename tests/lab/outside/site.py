@@ -256,6 +256,21 @@ class Site:
         self.principal = made["Role"]["Arn"]
         return name
 
+    def profile(self, *statements: dict[str, Any], boundary: tuple[dict[str, Any], ...] = (), has_role: bool = True) -> str:
+        """An instance profile whose role has this policy, on the instance; the role's name."""
+        name = f"node-{next(_names)}-{self.instance_id[-8:]}"
+        arn = self.iam.create_instance_profile(InstanceProfileName=name)["InstanceProfile"]["Arn"]
+        if has_role:
+            self.iam.create_role(RoleName=name, AssumeRolePolicyDocument=document())
+            if statements:
+                self.iam.put_role_policy(RoleName=name, PolicyName="node", PolicyDocument=document(*statements))
+            if boundary:
+                self.iam.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=self.managed(*boundary))
+            self.iam.add_role_to_instance_profile(InstanceProfileName=name, RoleName=name)
+        self.ec2.associate_iam_instance_profile(IamInstanceProfile={"Arn": arn, "Name": name}, InstanceId=self.instance_id)
+        self.made["node_role"] = name
+        return name
+
     def service_control(self, *statements: dict[str, Any]) -> None:
         """What the organization lays on the account; nothing takes it away."""
         told = [json.loads(document(*statements))] if statements else []

@@ -57,7 +57,7 @@ fn judge(facts: &Facts, attempt: &Attempt) -> Result<Verdict, Verdict> {
             && event.record.request_parameters.os_user.as_deref() == Some(user)
             && own.as_ref().is_none_or(|own| trail::is_of(event, own))
     };
-    let Some(push) = pushes.iter().find(is_taken) else {
+    let Some(push) = trail::newest(pushes.iter().filter(is_taken)) else {
         return Ok(Verdict::not_applicable(format!(
             "CloudTrail tells of no key that this principal pushed for {user} in the last day"
         )));

@@ -1,5 +1,6 @@
 use eic_doctor_proto::{Attempt, Finding, Remedy, Verdict, check};
 
+use super::role;
 use crate::facts::{AwsFacts, StatusSummary};
 
 check! {
@@ -12,8 +13,8 @@ check! {
     ///
     /// Why it is no managed node, or no longer answers, is told as far as AWS's side shows it: no instance profile, by which the agent
     /// gets its credentials unless Default Host Management gives them; the metadata service switched off, from which it fetches them;
-    /// a status check that fails; since when nothing was heard of it. Whether the profile's role has the policy, whether the agent runs
-    /// and whether it reaches its endpoints is not looked at here.
+    /// a status check that fails; a role of the profile that may not do what the agent needs; since when nothing was heard of it. Whether the
+    /// agent runs and whether it reaches its endpoints is not looked at here.
     ///
     /// ## How to look by hand
     ///
@@ -28,6 +29,7 @@ check! {
     /// ## References
     ///
     /// - Systems Manager User Guide, "Troubleshooting managed node availability"
+    /// - Systems Manager User Guide, "Configure instance permissions required for Systems Manager"
     /// - Systems Manager API Reference, DescribeInstanceInformation, `PingStatus`
     pub static CHECK: AwsFacts = {
         id: "aws.ssm.managed-node",
@@ -45,6 +47,13 @@ const AT: &str = "ssm:DescribeInstanceInformation";
 fn judge(facts: &AwsFacts, _attempt: &Attempt) -> Result<Verdict, Verdict> {
     let verify = "`aws ssm describe-instance-information` shows the instance with PingStatus `Online`";
     let reason = reason(facts);
+    // Only the role can be mended by a command from outside.
+    let is_role = reason.as_ref().is_some_and(|reason| reason.mend == role::MEND);
+    let command = if is_role { role::command(facts) } else { None };
+    let remedy = |mend: &str| match &command {
+        Some(command) => Remedy::by_command(mend, command, verify),
+        None => Remedy::by_hand(mend, verify),
+    };
     let Some(node) = facts.managed_node.present("the managed node")? else {
         let profile = facts.instance.known().and_then(|instance| instance.iam_instance_profile.as_ref());
         let profile = profile.and_then(|profile| profile.arn.as_deref());
@@ -57,15 +66,13 @@ fn judge(facts: &AwsFacts, _attempt: &Attempt) -> Result<Verdict, Verdict> {
             },
             |reason| (reason.because, reason.mend),
         );
-        let finding = Finding::new(
-            format!("the instance is not a managed node of Systems Manager: {because}"),
-            Remedy::by_hand(mend, verify),
-        );
+        let finding =
+            Finding::new(format!("the instance is not a managed node of Systems Manager: {because}"), remedy(mend));
         let finding = finding.seen("not listed", AT).seen(
             profile.map_or_else(|| "no instance profile".to_owned(), |arn| format!("instance profile {arn}")),
             "ec2:DescribeInstances",
         );
-        return Ok(Verdict::warn(finding));
+        return Ok(Verdict::warn(finding.with(role::evidence(facts))));
     };
     let told = |field: &Option<String>| field.clone().unwrap_or_else(|| "not told".to_owned());
     let ping = told(&node.ping_status);
@@ -87,7 +94,7 @@ fn judge(facts: &AwsFacts, _attempt: &Attempt) -> Result<Verdict, Verdict> {
         |reason| (format!("; {}", reason.because), reason.mend),
     );
     let why = format!("the SSM Agent does not answer: PingStatus {ping}{since}{because}");
-    Ok(Verdict::warn(Finding::new(why, Remedy::by_hand(mend, verify)).seen(seen, AT)))
+    Ok(Verdict::warn(Finding::new(why, remedy(mend)).seen(seen, AT).with(role::evidence(facts))))
 }
 
 /// Why the agent cannot be heard, as far as AWS's side shows it.
@@ -125,11 +132,12 @@ fn reason(facts: &AwsFacts) -> Option<Reason> {
             mend: "Mend what `aws.instance.metadata-endpoint` finds, then restart the SSM Agent",
         });
     }
-    instance.iam_instance_profile.is_none().then(|| Reason {
+    let no_profile = instance.iam_instance_profile.is_none().then(|| Reason {
         because: "it has no instance profile, so that only Default Host Management could let the SSM Agent in".to_owned(),
         mend: "Give the instance an instance profile whose role has `AmazonSSMManagedInstanceCore`, or switch Default Host Management on \
                for the Region, and restart the SSM Agent",
-    })
+    });
+    no_profile.or_else(|| role::reason(facts).map(|because| Reason { because, mend: role::MEND }))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Systems Manager: the courier of OS facts, and a second sign of life.
 
 mod managed_node;
+mod role;
 
 use eic_doctor_proto::Check;
 

@@ -6,7 +6,7 @@ mod last_tunnel;
 use eic_doctor_proto::{Attempt, Check, Evidence, Finding, Remedy, Verdict};
 
 use crate::arn::{Principal, PrincipalKind};
-use crate::facts::{AwsFacts, TrailEvent};
+use crate::facts::{AwsFacts, TrailEvent, seconds};
 
 pub const ALL: &[&Check<AwsFacts>] = &[&last_push::CHECK, &last_tunnel::CHECK];
 
@@ -25,18 +25,28 @@ struct Call {
     not_allowed: &'static str,
 }
 
-/// The last call of the attempt's principal; where nobody knows who that is, of anybody. The events are the newest first.
+/// The newest, whatever the order they are told in; of two in the same second the one that was answered, for who was let in once is not kept out.
+pub(super) fn newest<'a>(events: impl Iterator<Item = &'a TrailEvent>) -> Option<&'a TrailEvent> {
+    let place = |event: &TrailEvent| (event.time().and_then(seconds), event.record.error_code.is_none());
+    // Of equal ones the first, since AWS tells the newest first.
+    events.fold(None, |best: Option<&TrailEvent>, event| match best {
+        Some(known) if place(known) >= place(event) => Some(known),
+        _ => Some(event),
+    })
+}
+
+/// The last call of the attempt's principal; where nobody knows who that is, of anybody.
 fn verdict(events: &[&TrailEvent], facts: &AwsFacts, attempt: &Attempt, call: &Call) -> Verdict {
     let what = call.what;
     let own = principal(facts, attempt);
     let is_own = |event: &&TrailEvent| own.as_ref().is_none_or(|own| is_of(event, own));
-    let Some(event) = events.iter().copied().find(is_own) else {
+    let Some(event) = newest(events.iter().copied().filter(is_own)) else {
         let others = if events.is_empty() { "" } else { " by this principal, though by others" };
         return Verdict::not_applicable(format!(
             "CloudTrail tells of no {what}{others}, as far back as was looked, at most a day; {LATE}"
         ));
     };
-    let who = event.record.user_identity.arn.as_deref().unwrap_or("somebody");
+    let who = who_of(event);
     let at = event.time().unwrap_or("an unknown time");
     let from = event.record.source_ip_address.as_deref().map_or_else(String::new, |from| format!(" from {from}"));
     let Some(code) = event.record.error_code.as_deref() else {
@@ -44,6 +54,14 @@ fn verdict(events: &[&TrailEvent], facts: &AwsFacts, attempt: &Attempt, call: &C
     };
     let said = event.record.error_message.as_deref().unwrap_or_default();
     let said: String = said.chars().take(MESSAGE).collect();
+    // What is wrong with everybody's calls is over when anybody's was answered.
+    let later = newest(events.iter().copied());
+    if !is_of_the_caller(code)
+        && let Some(later) = later.filter(|later| later.record.error_code.is_none())
+    {
+        let seen = format!("at {} {} {}", later.time().unwrap_or_default(), who_of(later), (call.done)(later));
+        return Verdict::ok(seen, AT).seen(format!("{code} at {at}, before that"), AT);
+    }
     let Some((why, mend)) = refusal(code, call) else {
         return Verdict::not_applicable(format!(
             "the last {what} was refused at {at} with {code}, which the instance's state then explains"
@@ -56,6 +74,20 @@ fn verdict(events: &[&TrailEvent], facts: &AwsFacts, attempt: &Attempt, call: &C
     let finding = Finding::new(format!("the last {what} was refused at {at}: {why}"), remedy)
         .with([Evidence::new(format!("{code}: {said}"), AT), Evidence::new(format!("{who}{from}"), AT)]);
     Verdict::warn(finding)
+}
+
+fn who_of(event: &TrailEvent) -> &str {
+    event.record.user_identity.arn.as_deref().unwrap_or("somebody")
+}
+
+/// An error that hangs on who called, or on what was sent.
+fn is_of_the_caller(code: &str) -> bool {
+    let name = code.rsplit('.').next().unwrap_or(code);
+    let name = name.strip_suffix("Exception").unwrap_or(name);
+    !matches!(
+        name,
+        "Throttling" | "TooManyRequests" | "Service" | "Internal" | "EC2InstanceNotFound" | "ResourceNotFound"
+    )
 }
 
 /// What an error means and what to do; `None` for one that passes with the instance's state, which has a check of its own.
@@ -119,9 +151,9 @@ mod tests {
 
     /// Newest first: session of which role, error code.
     fn facts(calls: &[(&str, Option<&str>)]) -> AwsFacts {
-        let event = |(role, code): &(&str, Option<&str>)| {
+        let event = |(number, (role, code)): (usize, &(&str, Option<&str>))| {
             let record = json!({
-                "eventTime": "2026-11-28T09:00:00Z",
+                "eventTime": format!("2026-11-28T09:{:02}:00Z", 59 - number),
                 "userIdentity": { "arn": format!("arn:aws:sts::123456789012:assumed-role/{role}/me") },
                 "sourceIPAddress": "203.0.113.7",
                 "errorCode": code,
@@ -130,7 +162,7 @@ mod tests {
             });
             json!({ "EventName": "SendSSHPublicKey", "CloudTrailEvent": record.to_string() })
         };
-        let events: Value = calls.iter().map(event).collect();
+        let events: Value = calls.iter().enumerate().map(event).collect();
         let events: Fact<Vec<TrailEvent>> = Fact::Known(serde_json::from_value(events).unwrap());
         AwsFacts {
             instance: Fact::Known(Instance::default()),
@@ -160,6 +192,28 @@ mod tests {
                 assert!(others.starts_with("NotApplicable") && others.contains("by others"), "{others}");
             }
         }
+    }
+
+    #[test]
+    fn the_order_in_which_events_are_told_does_not_matter_and_in_one_second_the_answered_call_counts() {
+        let mut later = facts(&[("connector", None), ("connector", Some("AccessDenied"))]);
+        let Fact::Known(events) = &mut later.pushes else { panic!("no events") };
+        events.reverse();
+        assert!(said(&last_push::CHECK, &later).starts_with("Ok"));
+        let mut together = facts(&[("connector", Some("AccessDenied")), ("connector", None)]);
+        let Fact::Known(events) = &mut together.pushes else { panic!("no events") };
+        events[0].record.event_time = events[1].record.event_time.clone();
+        assert!(said(&last_push::CHECK, &together).starts_with("Ok"));
+    }
+
+    #[test]
+    fn what_is_wrong_with_everybodys_calls_is_over_when_anybodys_was_answered() {
+        let of = |code: &str| said(&last_push::CHECK, &facts(&[("other", None), ("connector", Some(code))]));
+        assert!(of("ThrottlingException").starts_with("Ok"), "{}", of("ThrottlingException"));
+        assert!(of("ServiceException").starts_with("Ok"));
+        assert!(of("InvalidArgsException").starts_with("Warn"));
+        let before = said(&last_push::CHECK, &facts(&[("connector", Some("ServiceException")), ("other", None)]));
+        assert!(before.starts_with("Warn"), "{before}");
     }
 
     #[test]

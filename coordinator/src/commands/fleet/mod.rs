@@ -10,7 +10,7 @@ mod tests;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::time::UNIX_EPOCH;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::anyhow;
 use eic_doctor_agent::report::rfc3339;
@@ -70,11 +70,12 @@ pub(super) async fn fleet(global: &GlobalArgs, args: &FleetArgs, console: &mut C
         ConnectError::NoRegion => Failure::usage(error),
         _ => Failure::nothing_checked(error),
     })?;
+    let now = (console.now)();
     let run = RunReport {
         schema: SCHEMA.to_owned(),
         tool: Tool { name: "eic-doctor".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
         attempt: attempt.clone(),
-        started: rfc3339((console.now)().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()),
+        started: rfc3339(now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()),
         reach: ranges.clone(),
     };
     let judge = Judge::new(&attempt, &selection, &ranges);
@@ -95,6 +96,7 @@ pub(super) async fn fleet(global: &GlobalArgs, args: &FleetArgs, console: &mut C
         args,
         attempt: &attempt,
         ip_ranges: &ip_ranges,
+        now,
         origin: &origin,
         pacer: &pacer,
         budget: &budget,
@@ -178,6 +180,7 @@ struct Asked<'a> {
     args: &'a FleetArgs,
     attempt: &'a Attempt,
     ip_ranges: &'a Fact<IpRanges>,
+    now: SystemTime,
     origin: &'a Origin,
     pacer: &'a Pacer,
     budget: &'a Budget,
@@ -229,6 +232,7 @@ impl Asked<'_> {
             attempt: self.attempt,
             wanted: &filters,
             context: &self.args.context,
+            now: self.now,
             ip_ranges: self.ip_ranges,
             caller: inside.caller.clone(),
             asked_with: crate::facts::AskedWith {

@@ -27,6 +27,7 @@ async fn a_hundred_thousand_instances_are_looked_at_in_less_than_a_gibibyte() {
         attempt: &attempt,
         wanted: &[Filters::default()],
         context: &[],
+        now: std::time::UNIX_EPOCH,
         ip_ranges: &Fact::NotGathered,
         caller: Fact::NotGathered,
         asked_with: AskedWith::default(),

@@ -3,8 +3,10 @@
 use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum};
 
 use super::{Clients, all_pages, convert};
-use crate::facts::{Role, Simulation, SimulationQuestion, User};
-use crate::gather::operations::{GetContextKeysForPrincipalPolicy, GetRole, GetUser, SimulatePrincipalPolicy};
+use crate::facts::{InstanceProfile, Role, Simulation, SimulationQuestion, User};
+use crate::gather::operations::{
+    GetContextKeysForPrincipalPolicy, GetInstanceProfile, GetRole, GetUser, SimulatePrincipalPolicy,
+};
 use crate::gather::refused::{Answer, Refused, RefusedKind};
 
 impl GetRole for Clients {
@@ -15,6 +17,16 @@ impl GetRole for Clients {
             .role
             .map(convert::role)
             .ok_or_else(|| Refused::new(<Self as GetRole>::ACTION, RefusedKind::Ill, "the answer holds no role"))
+    }
+}
+
+impl GetInstanceProfile for Clients {
+    async fn get_instance_profile(&self, name: &str) -> Answer<InstanceProfile> {
+        let action = <Self as GetInstanceProfile>::ACTION;
+        let request = self.iam.get_instance_profile().instance_profile_name(name);
+        let answer = self.call(action, request.send()).await?;
+        let profile = answer.instance_profile.map(convert::instance_profile);
+        profile.ok_or_else(|| Refused::new(action, RefusedKind::Ill, "the answer holds no instance profile"))
     }
 }
 

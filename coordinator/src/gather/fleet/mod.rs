@@ -12,6 +12,8 @@ mod surroundings;
 mod tests;
 mod waiting;
 
+use std::time::SystemTime;
+
 use eic_doctor_proto::{Attempt, Fact};
 
 use super::Budget;
@@ -36,6 +38,8 @@ pub struct Order<'a> {
     pub wanted: &'a [Filters],
     /// What the user told of the caller's requests, for the simulator.
     pub context: &'a [ContextEntry],
+    /// When the run began.
+    pub now: SystemTime,
     /// AWS's published ranges, where the user gave them.
     pub ip_ranges: &'a Fact<IpRanges>,
     pub caller: Fact<CallerIdentity>,

@@ -12,6 +12,7 @@ use crate::facts::{
     Instance, InstanceConnectEndpoint, InternetGateway, IpRanges, ManagedPrefixList, NetworkAcl, NetworkInterface,
     PrefixListEntry, Region, RouteTable, SecurityGroup, Subnet,
 };
+use crate::gather::named;
 use crate::gather::network::service_list_names;
 
 /// Everything of one account and Region that is not one instance's.
@@ -65,8 +66,10 @@ impl Neighbourhoods {
             |facts| &mut facts.endpoint_interfaces,
         );
         for (vpc, facts) in &mut split.by_vpc {
-            facts.aws.internet_gateways =
-                all.internet_gateways.clone().map(|all| relevant_gateways(all, vpc, &facts.aws.route_tables));
+            facts.aws.internet_gateways = all
+                .internet_gateways
+                .clone()
+                .map(|all| named::gateways(all, std::slice::from_ref(vpc), &facts.aws.route_tables));
             let named = named_lists(&facts.aws);
             let is_here = |id: &String| named.contains(id) || split.bare.aws.prefix_list_entries.contains_key(id);
             facts.aws.prefix_list_entries = all
@@ -171,33 +174,11 @@ fn together(mut facts: Facts, more: &Facts) -> Facts {
     facts
 }
 
-/// Those attached to the VPC, or named by its routes.
-fn relevant_gateways(all: Vec<InternetGateway>, vpc: &str, tables: &Fact<Vec<RouteTable>>) -> Vec<InternetGateway> {
-    let routes = tables.known().into_iter().flatten().flat_map(|table| &table.routes);
-    let named: BTreeSet<&str> = routes.filter_map(|route| route.gateway_id.as_deref()).collect();
-    let is_relevant = |gateway: &InternetGateway| {
-        gateway.attachments.iter().any(|attachment| attachment.vpc_id.as_deref() == Some(vpc))
-            || gateway.internet_gateway_id.as_deref().is_some_and(|id| named.contains(id))
-    };
-    all.into_iter().filter(is_relevant).collect()
-}
-
 /// The prefix lists that rules and routes name.
 fn named_lists(facts: &AwsFacts) -> BTreeSet<String> {
-    let mut named = named_by_rules(&facts.security_groups);
-    named.extend(named_by_routes(&facts.route_tables));
+    let mut named = named::lists_of_rules(&facts.security_groups);
+    named.extend(named::lists_of_routes(&facts.route_tables));
     named
-}
-
-pub(super) fn named_by_rules(groups: &Fact<Vec<SecurityGroup>>) -> BTreeSet<String> {
-    let groups = groups.known().into_iter().flatten();
-    let rules = groups.flat_map(|group| group.ip_permissions.iter().chain(&group.ip_permissions_egress));
-    rules.flat_map(|rule| &rule.prefix_list_ids).filter_map(|list| list.prefix_list_id.clone()).collect()
-}
-
-pub(super) fn named_by_routes(tables: &Fact<Vec<RouteTable>>) -> BTreeSet<String> {
-    let routes = tables.known().into_iter().flatten().flat_map(|table| &table.routes);
-    routes.filter_map(|route| route.destination_prefix_list_id.clone()).collect()
 }
 
 #[cfg(test)]

@@ -4,20 +4,27 @@
 //! are learnt first, instances whose tags agree in those keys are asked about together, many ARNs to a call, and a key that turns out to
 //! be read after all (one of a boundary or of an Organizations policy, say) is asked about anew.
 
+mod questions;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::SystemTime;
 
 use eic_doctor_proto::{Attempt, Fact, Via, Why};
 
 use super::Order;
 use super::operations::Pages;
-use crate::facts::{CallerIdentity, ContextEntry, Instance, InstanceConnectEndpoint, Simulation, SimulationQuestion};
+use crate::facts::{CallerIdentity, ContextEntry, InstanceConnectEndpoint, Simulation, SimulationQuestion};
 use crate::gather::Budget;
+use crate::gather::context::About;
 use crate::gather::identity::{self, Identity};
 use crate::gather::operations::{Aws, SimulatePrincipalPolicy};
 use crate::gather::principal::{self, OfPrincipal};
 use crate::gather::refused::fact;
-use crate::gather::run::Seen;
+use crate::gather::tunnel;
 use crate::path;
+use questions::{OneOfMany as _, Values, arn, missed, missing, values, with_tags};
+
+pub(super) use questions::Owned;
 
 /// ARNs in one call. IAM tells no limit but that of its answer's pages, which hold 100 unless asked otherwise.
 const ARNS: usize = 100;
@@ -26,7 +33,6 @@ const ARNS: usize = 100;
 /// would otherwise cost a call for each instance.
 const QUESTIONS: usize = 500;
 
-const TAGS: [&str; 2] = ["aws:ResourceTag/", "ec2:ResourceTag/"];
 const ADDRESS: &str = "ec2-instance-connect:privateIpAddress";
 
 /// Whose policies are asked about.
@@ -50,9 +56,6 @@ pub(super) struct Permission {
 /// Keys that the policies read, lower case, as far as they are known.
 type Keys = Option<BTreeSet<String>>;
 
-/// The values of the keys that are read: what makes two questions the same.
-type Values = Vec<(String, String)>;
-
 /// Asks for one account and Region, and remembers.
 pub(super) struct Simulator<'a, A> {
     aws: &'a A,
@@ -60,6 +63,7 @@ pub(super) struct Simulator<'a, A> {
     region: &'a str,
     attempt: &'a Attempt,
     context: &'a [ContextEntry],
+    now: SystemTime,
     whose: &'a Whose,
     caller: &'a Fact<CallerIdentity>,
     known: Option<Known>,
@@ -76,31 +80,16 @@ struct Known {
     no_keys: Option<Why>,
 }
 
-/// An instance and the account that owns it.
-pub(super) struct Owned<'a> {
-    pub instance: &'a Instance,
-    pub owner_id: &'a Fact<String>,
-}
-
-impl Owned<'_> {
-    fn seen(&self) -> Seen {
-        Seen {
-            instance_id: self.instance.instance_id.clone().unwrap_or_default(),
-            instance: Fact::Known(self.instance.clone()),
-            owner_id: self.owner_id.clone(),
-        }
-    }
-}
-
 impl<'a, A: Aws + Pages> Simulator<'a, A> {
     pub(super) fn new(aws: &'a A, budget: &'a Budget, order: &'a Order<'a>) -> Self {
-        let Order { region, attempt, context, whose, caller, .. } = order;
+        let Order { region, attempt, context, now, whose, caller, .. } = order;
         Self {
             aws,
             budget,
             region,
             attempt,
             context,
+            now: *now,
             whose,
             caller,
             known: None,
@@ -157,8 +146,8 @@ impl<'a, A: Aws + Pages> Simulator<'a, A> {
         Known { identity, of_principal, keys, no_keys }
     }
 
-    fn about(&self) -> identity::About<'_> {
-        identity::About { region: self.region, attempt: self.attempt, context: self.context }
+    fn about(&self) -> About<'_> {
+        About { region: self.region, attempt: self.attempt, context: self.context, now: self.now }
     }
 
     async fn pushes(&mut self, instances: &[Owned<'_>]) -> Vec<Fact<Simulation>> {
@@ -251,7 +240,7 @@ impl<'a, A: Aws + Pages> Simulator<'a, A> {
         }
         let only = Fact::Known(vec![endpoint.clone()]);
         let seen = owned.seen();
-        let mut answer = identity::tunnel(self.aws, self.budget, self.about(), &seen, &only, &known.identity).await;
+        let mut answer = tunnel::settled(self.aws, self.budget, self.about(), &seen, &only, &known.identity).await;
         let asked = answer.known().and_then(|answer| answer.asked.clone());
         if let (false, Some(mut asked)) = (reads_address, asked) {
             // For all instances behind the endpoint, so without the address of this one.
@@ -281,113 +270,4 @@ fn too_many(no_keys: Option<&Why>) -> Fact<Simulation> {
         ),
         missing_action: no_keys.and_then(|why| why.missing_action.clone()),
     })
-}
-
-/// The tags that the policies read; all of them where nobody knows which are read.
-fn values(instance: &Instance, keys: Option<&BTreeSet<String>>) -> Values {
-    let is_read = |key: &str| {
-        keys.is_none_or(|keys| TAGS.iter().any(|prefix| keys.contains(&format!("{prefix}{key}").to_ascii_lowercase())))
-    };
-    let tags = instance.tags.iter().filter_map(|tag| Some((tag.key.clone()?, tag.value.clone().unwrap_or_default())));
-    let mut values: Values = tags.filter(|(key, _)| is_read(key)).collect();
-    values.sort_unstable();
-    values
-}
-
-/// The entries of the first question, with these tags in place of that instance's.
-fn with_tags(entries: &[ContextEntry], values: &Values) -> Vec<ContextEntry> {
-    let is_tag = |entry: &&ContextEntry| TAGS.iter().any(|prefix| entry.context_key_name.starts_with(prefix));
-    let others = entries.iter().filter(|entry| !is_tag(entry)).cloned();
-    let tags = values.iter().flat_map(|(key, value)| {
-        TAGS.iter().map(move |prefix| ContextEntry {
-            context_key_name: format!("{prefix}{key}"),
-            context_key_values: vec![value.clone()],
-            context_key_type: "string".to_owned(),
-        })
-    });
-    others.chain(tags).collect()
-}
-
-/// The first question's ARN, of this instance.
-fn arn(asked: &SimulationQuestion, owned: &Owned<'_>) -> String {
-    let first = asked.resource_arns.first().map(String::as_str).unwrap_or_default();
-    let mut parts: Vec<&str> = first.splitn(6, ':').collect();
-    let resource = format!("instance/{}", owned.instance.instance_id.as_deref().unwrap_or_default());
-    if let (Some(account), Some(owner)) = (parts.get_mut(4), owned.owner_id.known()) {
-        *account = owner;
-    }
-    if let Some(last) = parts.get_mut(5) {
-        *last = &resource;
-    }
-    parts.join(":")
-}
-
-/// The keys that the answer misses, lower case.
-fn missing(answer: &Fact<Simulation>) -> Vec<String> {
-    let results = answer.known().into_iter().flat_map(|answer| &answer.evaluation_results).flat_map(|result| {
-        let specific = result.resource_specific_results.iter().flat_map(|specific| &specific.missing_context_values);
-        result.missing_context_values.iter().chain(specific)
-    });
-    results.map(|key| key.to_ascii_lowercase()).collect()
-}
-
-/// Keys that the answer misses although the instance has them.
-fn missed(answer: &Fact<Simulation>, instance: &Instance, keys: Option<&BTreeSet<String>>) -> Vec<String> {
-    // With nothing known of the keys, every tag was told.
-    let Some(keys) = keys else { return Vec::new() };
-    let missing = missing(answer).into_iter().filter(|key| !keys.contains(key));
-    let has = |key: &String| {
-        instance
-            .tags
-            .iter()
-            .filter_map(|tag| tag.key.as_ref())
-            .any(|tag| TAGS.iter().any(|prefix| format!("{prefix}{tag}").to_ascii_lowercase() == *key))
-    };
-    missing.filter(has).collect()
-}
-
-/// What of an answer about many is about one.
-trait OneOfMany {
-    fn clone_of(&self, arn: &str) -> Self;
-}
-
-impl OneOfMany for Fact<Simulation> {
-    fn clone_of(&self, arn: &str) -> Self {
-        let Fact::Known(answer) = self else { return self.clone() };
-        let is_ours = |name: &Option<String>| name.as_deref() == Some(arn);
-        let results = answer.evaluation_results.iter().filter_map(|result| {
-            // Each shape of the answer says in its own place what it speaks of.
-            let specific: Vec<_> = result
-                .resource_specific_results
-                .iter()
-                .filter(|specific| is_ours(&specific.eval_resource_name))
-                .cloned()
-                .collect();
-            let is_about_it = !specific.is_empty() || is_ours(&result.eval_resource_name);
-            is_about_it.then(|| {
-                // What the top level misses, it misses for some of the resources: each has its own list.
-                let missing = if specific.is_empty() { result.missing_context_values.clone() } else { Vec::new() };
-                crate::facts::EvaluationResult {
-                    eval_action_name: result.eval_action_name.clone(),
-                    eval_resource_name: result.eval_resource_name.clone(),
-                    eval_decision: result.eval_decision.clone(),
-                    matched_statements: if specific.is_empty() {
-                        result.matched_statements.clone()
-                    } else {
-                        Vec::new()
-                    },
-                    missing_context_values: missing,
-                    organizations_decision_detail: result.organizations_decision_detail.clone(),
-                    permissions_boundary_decision_detail: result.permissions_boundary_decision_detail.clone(),
-                    resource_specific_results: specific,
-                }
-            })
-        });
-        let evaluation_results = results.collect();
-        let asked = answer
-            .asked
-            .as_ref()
-            .map(|asked| SimulationQuestion { resource_arns: vec![arn.to_owned()], ..asked.clone() });
-        Fact::Known(Simulation { evaluation_results, asked, policies: Vec::new() })
-    }
 }

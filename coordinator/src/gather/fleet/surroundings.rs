@@ -2,7 +2,7 @@
 
 use eic_doctor_proto::{Attempt, Fact, Via};
 
-use super::neighbourhood::{Surroundings, named_by_routes, named_by_rules};
+use super::neighbourhood::Surroundings;
 use super::operations::{
     DescribeNetworkAclsPage, DescribeRouteTablesPage, DescribeSecurityGroupsPage, DescribeSubnetsPage, Pages,
 };
@@ -14,8 +14,8 @@ use crate::gather::operations::{
     Aws, DescribeAvailabilityZones, DescribeInstanceConnectEndpoints, DescribeInternetGateways,
     DescribeNetworkInterfaces, DescribeRegions,
 };
-use crate::gather::prefix_lists;
 use crate::gather::refused::fact;
+use crate::gather::{named, prefix_lists};
 
 pub(super) async fn surroundings<A: Aws + Pages>(
     aws: &A,
@@ -43,8 +43,8 @@ pub(super) async fn surroundings<A: Aws + Pages>(
         });
         let (groups, tables, service) = tokio::join!(groups, tables, prefix_lists::ahead(aws, budget, region));
         let (groups, tables) = (fact(groups), fact(tables));
-        let mut named = named_by_rules(&groups);
-        named.extend(named_by_routes(&tables));
+        let mut named = named::lists_of_rules(&groups);
+        named.extend(named::lists_of_routes(&tables));
         let (service, entries) = service.cut_to(named, aws, budget).await;
         (groups, tables, service, entries)
     };

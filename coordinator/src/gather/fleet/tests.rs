@@ -13,6 +13,7 @@ async fn looked(fake: &Fake) -> (Vec<String>, Option<Refused>) {
         attempt: &attempt,
         wanted: &[Filters::default()],
         context: &[],
+        now: std::time::UNIX_EPOCH,
         ip_ranges: &Fact::NotGathered,
         caller: Fact::Known(caller),
         asked_with: AskedWith::default(),

@@ -1,7 +1,6 @@
 //! The files of a world: bounded reading, the overlay on another world, and the form for what could not be read.
 
-use std::fs::{self, File};
-use std::io::Read as _;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use eic_doctor_proto::{Fact, Why, visible};
@@ -10,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::text::{Text, decoded, parse};
 use super::{WorldError, shape};
-use crate::gather::chain;
+use crate::gather::{chain, read_regular_file};
 
 /// What one file may hold. The largest that a person will send is a Region's security groups.
 const LIMIT: u64 = 16 * 1024 * 1024;
@@ -195,18 +194,11 @@ impl Folder {
     /// `None` where there is no such file.
     fn bytes(&self, name: &str) -> Result<Option<Vec<u8>>, WorldError> {
         let path = self.find(name);
-        let failed = |source| WorldError::Read { path: path.clone(), source };
-        let metadata = match fs::metadata(&path) {
-            Ok(metadata) => metadata,
+        let bytes = match read_regular_file(&path, LIMIT) {
+            Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(failed(error)),
+            Err(source) => return Err(WorldError::Read { path, source }),
         };
-        // A pipe or a device has no end, or waits for ever.
-        if !metadata.is_file() {
-            return Err(failed(std::io::Error::other("it is not a regular file")));
-        }
-        let mut bytes = Vec::new();
-        File::open(&path).map_err(failed)?.take(LIMIT + 1).read_to_end(&mut bytes).map_err(failed)?;
         if bytes.len() as u64 > LIMIT {
             return Err(WorldError::TooLarge { path, limit: LIMIT });
         }

@@ -9,8 +9,8 @@ use super::WorldError;
 use super::text::Text;
 use crate::facts::{
     AvailabilityZone, BlockPublicAccessExclusion, BlockPublicAccessOptions, Image, Instance, InstanceConnectEndpoint,
-    InstanceInformation, InstanceStatus, InternetGateway, ManagedPrefixList, NetworkAcl, NetworkInterface,
-    PrefixListEntry, Region, Reservation, Role, RouteTable, SecurityGroup, Subnet, TrailEvent, User,
+    InstanceInformation, InstanceProfile, InstanceStatus, InternetGateway, ManagedPrefixList, NetworkAcl,
+    NetworkInterface, PrefixListEntry, Region, Reservation, Role, RouteTable, SecurityGroup, Subnet, TrailEvent, User,
 };
 
 /// A document with one list in it. Without the list it is another document.
@@ -164,6 +164,13 @@ pub struct GetRole {
 #[serde(rename_all = "PascalCase")]
 pub struct GetUser {
     pub user: User,
+}
+
+/// `GetInstanceProfile`.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct GetInstanceProfile {
+    pub instance_profile: InstanceProfile,
 }
 
 /// `DescribeVpcBlockPublicAccessOptions`.

@@ -38,6 +38,11 @@ def _second_address(s: Site) -> None:
     s.made["second"] = made["PublicIp"]
 
 
+def _ipv6_only(s: Site, *rules: dict) -> None:
+    s.rules(*rules)
+    s.told(ipv6_only=s.subnet_id)
+
+
 NONE = fault("no public address", PUBLIC, ADDRESS, _alone)
 
 ROWS = [
@@ -49,6 +54,14 @@ ROWS = [
           for_good="another one must be given"),
     fault("the public address is on an interface whose group admits nobody", PUBLIC, SG, _on_the_second_interface, says="{group}"),
     fault("the second public address is dialled, and its group admits nobody", (*PUBLIC, "--address", "{second}"), SG, _second_address),
+    fault("an IPv6-only subnet, and an IPv4 source", PUBLIC, ADDRESS, lambda s: _ipv6_only(s, tcp(cidr=EVERYONE6), tcp(cidr="0.0.0.0/0")),
+          for_good="it has no IPv4 address"),
+    fault("an IPv6-only subnet whose group admits IPv4 alone", PUBLIC6, SG, lambda s: _ipv6_only(s, tcp(cidr="0.0.0.0/0"))),
+    fault("an IPv6-only subnet, and the browser's IPv6 range is not admitted", BROWSER, SG,
+          lambda s: _ipv6_only(s, tcp(prefix_list=s.prefix_lists["ipv4"]))),
+    healthy("an IPv6-only subnet", PUBLIC6, lambda s: _ipv6_only(s, tcp(cidr="2001:db8:c::/48"))),
+    healthy("an IPv6-only subnet, by the browser", BROWSER, lambda s: _ipv6_only(s, tcp(prefix_list=s.prefix_lists["ipv6"]))),
+    healthy("an IPv6-only subnet, by the client's own choice", ("--via", "auto", *PUBLIC6[2:]), lambda s: _ipv6_only(s, tcp(cidr=EVERYONE6))),
     healthy("the public address is on the second interface, whose group admits", PUBLIC, _on_the_second_interface_well),
     healthy("a second address whose group admits nobody is not dialled", PUBLIC, _second_address),
     healthy("the address is named", (*PUBLIC, "--address", "{public_ip}"), lambda s: None),

@@ -130,6 +130,7 @@ ROWS = [
     push_fault("the policy is for another value of the tag", lambda s: [
         _tag(s, env="prod"), pushes(StringEquals={"ec2:ResourceTag/env": "test"})(s)]),
     push_fault("the policy is for another Region", pushes(StringEquals={"aws:RequestedRegion": ["us-east-1", "us-west-2"]})),
+    push_fault("the policy held until last year", pushes(DateLessThan={"aws:CurrentTime": "2025-01-01T00:00:00Z"})),
     push_fault("another policy denies it", says="guard", quotes='the inline policy guard of role ', **more(deny(KEY))),
     push_fault("the second of three statements denies it", quotes=DENIED, change=lambda s: s.policy(
         "guard", allow("s3:*"), deny(KEY, StringEquals={"ec2:osuser": "ec2-user"}), deny("iam:*")), hand=lambda s: s.no_policy("guard")),
@@ -191,6 +192,8 @@ ROWS = [
     healthy("NotAction leaves IAM out", PUBLIC, lambda s: s.policy("connect", {"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"})),
     healthy("NotResource leaves another instance out", PUBLIC, lambda s: s.policy(
         "connect", LOOKS, {"Effect": "Allow", "Action": KEY, "NotResource": "arn:aws:ec2:*:*:instance/i-0123456789abcdef0"})),
+    healthy("the policy holds for these years", PUBLIC, pushes(
+        DateGreaterThan={"aws:CurrentTime": "2020-01-01T00:00:00Z"}, NumericGreaterThan={"aws:EpochTime": "1577836800"})),
     healthy("the pattern of OS users fits", PUBLIC, pushes(StringLike={"ec2:osuser": "ec2-*"})),
     healthy("the OS user is one of the list", PUBLIC, pushes(StringEquals={"ec2:osuser": ["ubuntu", "ec2-user"]})),
     healthy("the tag fits, in its other spelling", PUBLIC, lambda s: [

@@ -3,6 +3,7 @@
 from typing import Any
 
 from outside.row import PUBLIC, RUNNING, Row, fault, healthy, partial
+from outside.rows.iam import allow
 from outside.site import Site
 
 CONSOLE = "aws.instance.console"
@@ -32,6 +33,11 @@ def dark(name: str, console: str, says: str, **told: Any) -> Row:
 
 def quiet(name: str, console: str, **told: Any) -> Row:
     return partial(name, PUBLIC, STATUS, lambda s: [s.node(instance_status="impaired"), s.told(console=console, **told)], answer="allowed")
+
+
+def unmanaged(name: str, change, says: str, for_good: str = "the role must be changed", **more: Any) -> Row:
+    return partial(name, PUBLIC, "aws.ssm.managed-node", lambda s: [change(s), s.node(ping_status=None)], answer="allowed", says=says,
+                   for_good=for_good, **more)  # fmt: skip
 
 
 def _stop(s: Site) -> None:
@@ -76,6 +82,15 @@ ROWS = [
     healthy("tokens are optional", PUBLIC, lambda s: None, spec={"http_tokens": "optional"}),
     partial("Systems Manager does not manage it", PUBLIC, "aws.ssm.managed-node", lambda s: s.node(ping_status=None), answer="allowed",
             for_good="an instance profile must be made", says="it has no instance profile"),
+    unmanaged("the role of its instance profile may not do what the SSM Agent needs", lambda s: s.profile(allow("s3:*")),
+              "the role of its instance profile, may not call ssm:UpdateInstanceInformation", for_good="AWS's managed policies are not in the lab"),
+    unmanaged("the role of its instance profile may not open channels", lambda s: s.profile(allow("ssm:*")),
+              "may not call ssmmessages:CreateControlChannel", for_good="AWS's managed policies are not in the lab"),
+    unmanaged("the role of its instance profile may, and it is not managed all the same", lambda s: s.profile(allow(["ssm:*", "ssmmessages:*"])),
+              "not to be seen from AWS's side", quotes="ssmmessages:OpenDataChannel allowed"),
+    unmanaged("its instance profile holds no role", lambda s: s.profile(has_role=False), "its instance profile holds no role"),
+    unmanaged("its instance profile may not be read", lambda s: [s.profile(), s.refuse("iam:GetInstanceProfile")],
+              "not to be seen from AWS's side", quotes="was not looked at: the credentials may not call iam:GetInstanceProfile"),
     partial("the SSM Agent is no longer heard of", PUBLIC, "aws.ssm.managed-node", lambda s: s.node(ping_status="ConnectionLost"), answer="allowed",
             for_good="the agent must be looked at", says="PingStatus ConnectionLost"),
     partial("a status check fails, and the SSM Agent is not heard of with it", PUBLIC, (STATUS, "aws.ssm.managed-node"),

@@ -4,8 +4,8 @@ use aws_sdk_iam::types as sdk;
 
 use super::{each, word};
 use crate::facts::{
-    AttachedPermissionsBoundary, BoundaryDetail, EvaluationResult, MatchedStatement, OrganizationsDetail, Position,
-    ResourceSpecificResult, Role, User,
+    AttachedPermissionsBoundary, BoundaryDetail, EvaluationResult, InstanceProfile, MatchedStatement,
+    OrganizationsDetail, Position, ResourceSpecificResult, Role, User,
 };
 
 pub fn role(from: sdk::Role) -> Role {
@@ -14,6 +14,14 @@ pub fn role(from: sdk::Role) -> Role {
         role_name: Some(from.role_name),
         path: Some(from.path),
         permissions_boundary: from.permissions_boundary.map(attached_boundary),
+    }
+}
+
+pub fn instance_profile(from: sdk::InstanceProfile) -> InstanceProfile {
+    InstanceProfile {
+        arn: Some(from.arn),
+        instance_profile_name: Some(from.instance_profile_name),
+        roles: from.roles.into_iter().map(role).collect(),
     }
 }
 

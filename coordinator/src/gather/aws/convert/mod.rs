@@ -16,7 +16,7 @@ use aws_smithy_types::date_time::Format;
 pub use cloudtrail::trail_event;
 pub use console::console_output;
 pub use endpoint::{instance_connect_endpoint, network_interface};
-pub use iam::{evaluation_result, role, user};
+pub use iam::{evaluation_result, instance_profile, role, user};
 pub use instance::{image, instance_status, reservation};
 pub use network::{
     block_public_access_exclusion, block_public_access_options, internet_gateway, managed_prefix_list, network_acl,

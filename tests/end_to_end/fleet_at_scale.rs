@@ -94,8 +94,26 @@ impl Fleet {
         command
     }
 
+    /// The environment of a session in the account.
+    fn session(&self, account: &str) -> Vec<(&'static str, String)> {
+        let role = format!("arn:aws:iam::{account}:role/audit");
+        let order = ["sts", "assume-role", "--role-arn", &role, "--role-session-name", "test"];
+        let answer = self.asked(&order, &[]);
+        let keys = [
+            ("AWS_ACCESS_KEY_ID", "AccessKeyId"),
+            ("AWS_SECRET_ACCESS_KEY", "SecretAccessKey"),
+            ("AWS_SESSION_TOKEN", "SessionToken"),
+        ];
+        keys.map(|(name, key)| (name, answer["Credentials"][key].as_str().unwrap().to_owned())).to_vec()
+    }
+
     /// One call of the real AWS CLI with the fleet's own key, and one value of its answer.
     fn aws(&self, arguments: &[&str], value: &str) -> String {
+        self.asked(arguments, &[]).pointer(value).and_then(Value::as_str).unwrap_or_default().to_owned()
+    }
+
+    /// The answer of one call of the real AWS CLI.
+    fn asked(&self, arguments: &[&str], environment: &[(&str, String)]) -> Value {
         let mut command = Command::new("bash");
         command.arg(root().join("tests/lab/aws-cli")).args(arguments).args([
             "--output",
@@ -103,12 +121,12 @@ impl Fleet {
             "--region",
             "us-east-1",
         ]);
-        let environment: Vec<_> =
+        let own: Vec<_> =
             self.command(&[]).get_envs().filter_map(|(k, v)| Some((k.to_owned(), v?.to_owned()))).collect();
-        let output = command.env_clear().envs(environment).output().unwrap();
+        let given = environment.iter().map(|(name, value)| (name, value));
+        let output = command.env_clear().envs(own).envs(given).output().unwrap();
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-        let answer: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
-        answer.pointer(value).and_then(Value::as_str).unwrap_or_default().to_owned()
+        serde_json::from_slice(&output.stdout).unwrap_or_default()
     }
 
     fn look(&self, arguments: &[&str]) -> Run {
@@ -177,18 +195,58 @@ fn told_causes(summary: &Value) -> BTreeMap<String, u64> {
 }
 
 /// Those whose number is that of the instances by a page; all others must not grow.
-const PAGED: [&str; 3] = ["ec2:DescribeInstances", "ec2:DescribeInstanceStatus", "ssm:DescribeInstanceInformation"];
+const PAGED: [&str; 4] = [
+    "ec2:DescribeInstances",
+    "ec2:DescribeInstanceStatus",
+    "ssm:DescribeInstanceInformation",
+    "iam:SimulatePrincipalPolicy",
+];
+/// Values of the tag that the pusher's policy reads, so that there are so many questions about all instances.
+const STAGES: u64 = 3;
+
+/// A role in the fleet's first account whose policy reads a tag of the instances.
+fn pusher(fleet: &Fleet) -> String {
+    let document = |statement: Value| json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string();
+    let trust = document(json!({ "Effect": "Allow", "Principal": { "AWS": "*" }, "Action": "sts:AssumeRole" }));
+    let may = document(json!({
+        "Effect": "Allow", "Action": ["ec2-instance-connect:SendSSHPublicKey", "ec2:Describe*"], "Resource": "*",
+        "Condition": { "StringLikeIfExists": { "aws:ResourceTag/Stage": ["one", "two", "three"] } },
+    }));
+    let session = fleet.session(&fleet.accounts[0]);
+    fleet.asked(&["iam", "create-role", "--role-name", "pusher", "--assume-role-policy-document", &trust], &session);
+    let put = ["iam", "put-role-policy", "--role-name", "pusher", "--policy-name", "push", "--policy-document", &may];
+    fleet.asked(&put, &session);
+    format!("arn:aws:iam::{}:role/pusher", fleet.accounts[0])
+}
+
+/// In the principal's own account the answer is known of every instance; in the other nobody was asked.
+fn expect_pushes(report: &Value, own: &str) {
+    let id = "aws.iam.send-ssh-public-key";
+    for instance in report["instances"].as_array().unwrap() {
+        let findings = instance["findings"].as_array().unwrap();
+        let push = findings.iter().find(|finding| finding["id"] == id);
+        let account = instance["subject"]["account_id"].as_str().unwrap();
+        match push {
+            None => assert_eq!(account, own, "{instance}"),
+            Some(push) => {
+                assert_eq!((push["status"].as_str(), account == own), (Some("unknown"), false), "{push}");
+            }
+        }
+    }
+}
 
 #[test]
 fn five_thousand_instances_cost_their_pages_and_a_number_of_calls_that_does_not_grow() {
     let mut all = Vec::new();
     for (ids, eighths) in [(["100000000001", "100000000002"], 10), (["100000000003", "100000000004"], 100)] {
         let fleet = Fleet::of(accounts(&ids)).fill(eighths);
-        let found = fleet.look(&["--output", "json", "--skip", "aws.iam"]);
+        let principal = pusher(&fleet);
+        let found = fleet.look(&["--output", "json", "--principal", &principal]);
         assert_eq!((found.code, found.stderr.as_str()), (1, ""), "{}", found.stdout);
         let report = found.report();
         fleet.expect(&report);
         let summary = &report["summary"];
+        expect_pushes(&report, &fleet.accounts[0]);
         let made = fleet.made.len() as u64;
         assert_eq!((&summary["instances"], &summary["complete"]), (&json!(made), &json!(true)));
         assert_eq!(told_causes(summary), expected_causes(&fleet));
@@ -204,6 +262,8 @@ fn five_thousand_instances_cost_their_pages_and_a_number_of_calls_that_does_not_
         for ((action, account, region), calls) in pages {
             let most = match action.as_str() {
                 "ssm:DescribeInstanceInformation" => running.div_ceil(50),
+                // A hundred instances a question, on each page of instances; the first question of all, and what is looked up.
+                "iam:SimulatePrincipalPolicy" => a_place.div_ceil(100) + STAGES * a_place.div_ceil(1000) + 2,
                 // A few are asked about by their ids, a hundred at a time.
                 "ec2:DescribeInstanceStatus" => a_place.div_ceil(1000).max(a_place.min(1000).div_ceil(100)),
                 _ => a_place.div_ceil(1000),

@@ -16,6 +16,8 @@ VPCS = 4
 SUBNETS = ("open", "dark", "walled")
 GROUPS = {"open": "203.0.113.0/24", "closed": None, "elsewhere": "192.0.2.0/24"}
 # Kind → where the instance stands and what is odd about it.
+# Values of a tag, one after the other.
+STAGES = ("one", "two", "three")
 KINDS: dict[str, dict[str, Any]] = {
     "healthy": {},
     "closed-group": {"group": "closed"},
@@ -182,7 +184,7 @@ def _instance(account: str, region: str, place: str, number: int, vpc: int, odd:
         "instanceType": "t3.micro", "launchTime": LAUNCHED, "placement": {"availabilityZone": f"{region}a", "tenancy": "default"},
         "monitoring": {"state": "disabled"}, "subnetId": subnet_id, "vpcId": vpc_id, "privateIpAddress": private, "ipAddress": public,
         "sourceDestCheck": True, "groupSet": groups, "architecture": "x86_64", "rootDeviceType": "ebs", "rootDeviceName": "/dev/xvda",
-        "virtualizationType": "hvm", "hypervisor": "xen", "tagSet": [{"key": "Name", "value": f"web-{number}"}],
+        "virtualizationType": "hvm", "hypervisor": "xen", "tagSet": [{"key": "Name", "value": f"web-{number}"}, {"key": "Stage", "value": STAGES[number % len(STAGES)]}],
         "networkInterfaceSet": [interface],
         "metadataOptions": {
             "state": "applied", "httpTokens": "required", "httpPutResponseHopLimit": "2",

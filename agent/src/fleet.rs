@@ -98,7 +98,11 @@ fn block_on(work: impl Future<Output = Result<Exit, FleetError>>) -> Result<Exit
     let mut builder = tokio::runtime::Builder::new_current_thread();
     // One look at a time; its thread goes soon after it.
     let builder = builder.enable_io().enable_time().max_blocking_threads(1).thread_stack_size(256 * 1024);
-    builder.thread_keep_alive(Duration::from_millis(100)).build().map_err(FleetError::Runtime)?.block_on(work)
+    let runtime = builder.thread_keep_alive(Duration::from_millis(100)).build().map_err(FleetError::Runtime)?;
+    let done = runtime.block_on(work);
+    // A look that is still being made is for nobody; its child ends by its own budget.
+    runtime.shutdown_background();
+    done
 }
 
 fn settings(args: &FleetArgs) -> Result<Settings, FleetError> {

@@ -20,7 +20,7 @@ use coordinator::Coordinator;
 use outside::Virtual;
 
 /// Far above what anything here takes: ends a test that would hang.
-const GUARD: Duration = Duration::from_secs(60);
+const GUARD: Duration = Duration::from_secs(240);
 
 /// Runs a resident agent beside a story, and ends it after that.
 async fn beside(settings: &Settings, outside: &Virtual, story: impl Future<Output = ()>) -> Result<(), AgentError> {

@@ -36,8 +36,8 @@ pub use resources::{FileSystem, Load, Memory, ResourcesFacts, Space, TasksLimit}
 pub use security::{Denial, SecurityFacts, SelinuxMode};
 pub use sshd::{
     ConfigPlace, ConfigProblem, ConfigSetting, ConfiguredLine, DropIn, EffectiveConfig, Halt, KeysProgram, Listener,
-    LocalAddress, Refusal, RevokedContent, RevokedFile, RevokedKeys, SocketUnit, SshdConfig, SshdFacts, SshdOption,
-    SshdProcess, Startups, Unit,
+    LocalAddress, PortHolder, Refusal, RevokedContent, RevokedFile, RevokedKeys, SocketUnit, SshdConfig, SshdFacts,
+    SshdOption, SshdProcess, Startups, Unit,
 };
 pub use system::{OsRelease, SystemFacts};
 pub use trust::{Signer, TrustFacts, Validity};

@@ -21,6 +21,8 @@ pub struct SshdFacts {
     pub effective: Fact<EffectiveConfig>,
     /// TCP sockets in state LISTEN that belong to sshd (or to systemd for the socket unit).
     pub listeners: Fact<Vec<Listener>>,
+    /// Whose the attempt's port is where no sshd runs; absent when nobody listens there.
+    pub port_holder: Fact<PortHolder>,
     /// `sshd -V`/the banner: `OpenSSH_9.2p1 Debian-2+deb12u3`.
     pub version: Fact<Untrusted>,
     /// The machine's own addresses.
@@ -39,6 +41,8 @@ pub struct SshdFacts {
     pub session: Fact<Vec<FileState>>,
     /// What stands in `sshd_config` and below `sshd_config.d` about `AuthorizedKeysCommand`: file, line and text.
     pub configured: Fact<Vec<ConfiguredLine>>,
+    /// Below `sshd_config.d`, in files that nothing includes: lines about `AuthorizedKeysCommand` and `UsePAM`.
+    pub passed_over: Fact<Vec<ConfiguredLine>>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,6 +128,8 @@ pub struct SocketUnit {
     pub accept: Fact<bool>,
     /// As systemd prints them: `[::]:22`, `0.0.0.0:22`, `22`.
     pub listen: Vec<Untrusted>,
+    /// systemd reads `Port` and `ListenAddress` out of `sshd_config` for it: Ubuntu's generator is there.
+    pub follows_config: Fact<bool>,
 }
 
 /// Lower-case keyword → values in the order in which sshd prints them.
@@ -236,6 +242,17 @@ pub struct Listener {
     pub port: u16,
     /// `sshd`, or `systemd` where the socket unit listens; unreadable without the right to look into other processes.
     pub owner: Fact<Untrusted>,
+}
+
+/// A program that is not sshd and listens on a port that sshd would have.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PortHolder {
+    pub pid: u32,
+    /// `/proc/PID/comm`.
+    pub name: Untrusted,
+    /// The service that it belongs to, `nginx.service`; absent when it belongs to none.
+    pub unit: Fact<Untrusted>,
 }
 
 /// An address of the machine itself, loopback and link-local ones included.

@@ -13,7 +13,7 @@ use nix::sched::{CloneFlags, setns};
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 use serde::{Deserialize, Serialize};
 
-use crate::facts::{ImdsView, KeysUserFacts, Namespace, Signer};
+use crate::facts::{ImdsView, KeysUserFacts, Namespace, SharedMemory, Signer};
 
 use crate::parse::{self, GroupLine};
 
@@ -100,10 +100,19 @@ fn become_user(name: &str, uid: u32, gid: u32) -> io::Result<()> {
     Ok(())
 }
 
+/// What is wrong with `/dev/shm` for everybody, root sees too; what the keys user may do there nobody can try.
+fn without_keys_user() -> KeysUserView {
+    const WHY: &str = "the keys user does not exist";
+    let mut view = KeysUserView::unreadable(WHY);
+    view.facts.shared_memory =
+        keys_user::shared_memory().map(|found| SharedMemory { writable: Fact::unreadable(WHY), ..found });
+    view
+}
+
 pub(super) fn view_as(question: &KeysUserQuestion<'_>, we_are_root: bool) -> KeysUserView {
     let account = match question.account {
         Fact::Known(account) => account,
-        Fact::Absent => return KeysUserView::unreadable("the keys user does not exist"),
+        Fact::Absent => return without_keys_user(),
         Fact::Unreadable(why) => return KeysUserView::unreadable(&format!("the keys user: {}", why.reason)),
         Fact::NotGathered => return KeysUserView::default(),
     };

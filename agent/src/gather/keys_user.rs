@@ -155,7 +155,7 @@ fn tool(name: &str) -> Tool {
     tool
 }
 
-fn shared_memory() -> Fact<SharedMemory> {
+pub(super) fn shared_memory() -> Fact<SharedMemory> {
     let found = match fs::metadata(SHARED_MEMORY) {
         Ok(found) if found.is_dir() => found,
         Ok(_) => return Fact::unreadable("it is no folder"),

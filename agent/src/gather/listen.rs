@@ -1,8 +1,10 @@
 //! TCP sockets in state LISTEN, and whose they are.
 
+use std::collections::BTreeSet;
+
 use eic_doctor_proto::{Fact, Untrusted};
 
-use crate::facts::{Listener, SocketUnit};
+use crate::facts::{Listener, PortHolder, SocketUnit};
 use crate::parse::{self, ListenSocket};
 
 use super::host::{Host, NetlinkTable};
@@ -73,10 +75,48 @@ pub(super) fn gather_listeners(
     Fact::Known(listeners)
 }
 
+/// Whose the port is where no sshd runs that could have it.
+pub(super) fn gather_port_holder(host: &dyn Host, processes: &Processes, port: u16) -> Fact<PortHolder> {
+    let (Fact::Known(listeners), Fact::Known(sockets)) = (&processes.listeners, &processes.sockets_in_listen) else {
+        return Fact::NotGathered;
+    };
+    if !listeners.is_empty() {
+        return Fact::NotGathered;
+    }
+    let inodes: BTreeSet<u64> = sockets.iter().filter(|one| one.port == port).map(|one| one.inode).collect();
+    if inodes.is_empty() {
+        return Fact::Absent;
+    }
+    let mut unreadable = None;
+    let names = host.list("/proc").known().cloned().unwrap_or_default();
+    for pid in names.iter().filter_map(|name| name.parse::<u32>().ok()) {
+        match gather_socket_inodes(host, pid) {
+            Fact::Known(own) if !own.is_disjoint(&inodes) => return Fact::Known(holder(host, pid)),
+            Fact::Unreadable(why) => unreadable = Some(why),
+            // It may have ended.
+            Fact::Known(_) | Fact::Absent | Fact::NotGathered => {}
+        }
+    }
+    unreadable.map_or(Fact::NotGathered, Fact::Unreadable)
+}
+
+fn holder(host: &dyn Host, pid: u32) -> PortHolder {
+    let name = host.read(&format!("/proc/{pid}/comm"));
+    let name = name.known().map(|bytes| String::from_utf8_lossy(bytes.trim_ascii()).into_owned()).unwrap_or_default();
+    let group = host.read(&format!("/proc/{pid}/cgroup"));
+    let group = group.known().and_then(|bytes| parse::parse_control_group(bytes));
+    // A user's own services are not the system's to stop.
+    let unit = group.and_then(|group| {
+        let unit = group.strip_prefix("/system.slice/")?.rsplit('/').next()?.to_owned();
+        unit.ends_with(".service").then_some(unit)
+    });
+    PortHolder { pid, name: name.into(), unit: unit.map_or(Fact::Absent, |unit| Fact::Known(unit.into())) }
+}
+
 fn owner(
     socket: &ListenSocket,
     processes: &Processes,
-    init: &Fact<std::collections::BTreeSet<u64>>,
+    init: &Fact<BTreeSet<u64>>,
     is_units: &dyn Fn(&ListenSocket) -> bool,
 ) -> Option<Fact<Untrusted>> {
     let mut unreadable = None;

@@ -82,7 +82,8 @@ pub fn gather(host: &dyn Host, attempt: &Attempt) -> OsFacts {
         let resources = resources::gather_resources(host, &process);
         let os_user = account::gather_os_user(host, &attempt.os_user);
         let listeners = listen::gather_listeners(host, &seen, &socket, attempt.port);
-        let seen = sshd::Seen { process, unit, socket, listeners, account: &os_user };
+        let port_holder = listen::gather_port_holder(host, &seen, attempt.port);
+        let seen = sshd::Seen { process, unit, socket, listeners, port_holder, account: &os_user };
         let sshd = sshd::gather_sshd(host, attempt, seen, || region(&mut as_root, attempt));
         let keys_user = account::gather_keys_user(host, &account::keys_user_name(&sshd.effective, &sshd.process));
         // From here on everything that the keys user's view hangs on is known.

@@ -24,6 +24,8 @@ const PROPERTIES: [Property; 11] = [
     Property { interface: "Socket", name: "Accept" },
     Property { interface: "Socket", name: "Listen" },
 ];
+/// Of Ubuntu's openssh-server since 24.04: writes `ssh.socket`'s addresses from what `sshd -G` prints.
+const GENERATOR: &str = "/usr/lib/systemd/system-generators/sshd-socket-generator";
 /// systemd answers in milliseconds unless it is stuck.
 const TIMEOUT: Duration = Duration::from_secs(2);
 /// More drop-ins than anybody has.
@@ -53,7 +55,7 @@ pub(super) fn gather_units(host: &dyn Host) -> (Fact<Unit>, Fact<SocketUnit>) {
     });
     (
         service.map_or(Fact::Absent, |unit| Fact::Known(gather_unit(host, unit))),
-        socket.map_or(Fact::Absent, |unit| Fact::Known(socket_unit(unit))),
+        socket.map_or(Fact::Absent, |unit| Fact::Known(gather_socket_unit(host, unit))),
     )
 }
 
@@ -96,13 +98,19 @@ fn gather_unit(host: &dyn Host, unit: &ShownUnit) -> Unit {
     }
 }
 
-fn socket_unit(unit: &ShownUnit) -> SocketUnit {
+fn gather_socket_unit(host: &dyn Host, unit: &ShownUnit) -> SocketUnit {
     SocketUnit {
         name: unit.first("Id").into(),
         active_state: unit.first("ActiveState").into(),
         accept: boolean(unit.first("Accept")),
         // `0.0.0.0:22 (Stream)`.
         listen: unit.all("Listen").filter_map(|listen| listen.split_whitespace().next()).map(Into::into).collect(),
+        follows_config: match host.file_state(GENERATOR).state {
+            Fact::Known(_) => Fact::Known(true),
+            Fact::Absent => Fact::Known(false),
+            Fact::Unreadable(why) => Fact::Unreadable(why),
+            Fact::NotGathered => Fact::NotGathered,
+        },
     }
 }
 

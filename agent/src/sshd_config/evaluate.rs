@@ -503,16 +503,20 @@ mod tests {
     }
 
     fn over(text: &'static str, source: Option<&str>, options: &[(&str, &str)]) -> Evaluated {
+        over_version(902, text, source, options)
+    }
+
+    fn over_version(version: u16, text: &'static str, source: Option<&str>, options: &[(&str, &str)]) -> Evaluated {
         let attempt = Attempt { source: source.map(|source| source.parse().unwrap()), ..Attempt::usual() };
         let connection = Connection::of(&attempt, &Fact::Absent, None);
         let groups = Fact::Known(vec!["ec2-user".to_owned()]);
-        let files = load(&One(text), "/etc/ssh/sshd_config", Version(902)).unwrap();
+        let files = load(&One(text), "/etc/ssh/sshd_config", Version(version)).unwrap();
         let options = options.iter().map(|(keyword, value)| ((*keyword).to_owned(), (*value).to_owned())).collect();
         let command_line = CommandLine { options, ports: Vec::new() };
         evaluate(
             &files,
             &command_line,
-            Version(902),
+            Version(version),
             &Asked { connection: &connection, groups: &groups, looks_up_names: false },
         )
     }
@@ -541,6 +545,31 @@ mod tests {
         assert_eq!(others, [(&line(2), &Some("Address 10.1.0.0/16".to_owned()))]);
         assert_eq!(over(text, Some("10.1.2.0/24"), &[]).effective["pubkeyauthentication"], ["no"]);
         assert_eq!(over(text, Some("192.0.2.0/24"), &[]).others("pubkeyauthentication").count(), 0);
+    }
+
+    #[test]
+    fn any_in_a_block_takes_back_the_methods_before_it_except_from_8_7_to_9_8() {
+        let block = "AuthenticationMethods publickey,password\nMatch User ec2-user\n AuthenticationMethods any\n";
+        for (version, is_refused) in [(806, false), (807, true), (902, true), (908, true), (909, false), (1000, false)]
+        {
+            let found = over_version(version, block, None, &[]);
+            let expected = if is_refused {
+                vec![Problem {
+                    at: Some(line(3)),
+                    text: "authenticationmethods: `any` must stand alone, in a block too".to_owned(),
+                }]
+            } else {
+                Vec::new()
+            };
+            assert_eq!(found.problems, expected, "{version}");
+            if !is_refused {
+                assert_eq!(found.effective["authenticationmethods"], ["any"], "{version}");
+            }
+        }
+        // Nothing stands before it.
+        for text in ["AuthenticationMethods any\n", "Match User ec2-user\n AuthenticationMethods any\n"] {
+            assert_eq!(over(text, None, &[]).problems, [], "{text}");
+        }
     }
 
     #[test]

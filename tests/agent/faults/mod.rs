@@ -149,6 +149,10 @@ const FIRST: &[Fault] = &[
         break_it: |facts, _| {
             facts.account.keys_user = Fact::Absent;
             facts.imds.as_keys_user = unreadable_view("there is no keys user");
+            // Root looked, and nobody could try to write.
+            if let Fact::Known(memory) = &mut facts.keys_user.shared_memory {
+                memory.writable = Fact::unreadable("there is no keys user");
+            }
         },
         changes: &[
             "os.account.keys-user fail",
@@ -156,7 +160,7 @@ const FIRST: &[Fault] = &[
             "os.imds.time-budget blocked",
             "os.host.identity blocked",
             "os.host.tools blocked",
-            "os.host.shared-memory blocked",
+            "os.host.shared-memory unknown",
             "os.host.syslog blocked",
             "os.trust.certificate-authority blocked",
             "os.trust.openssl blocked",

@@ -83,6 +83,7 @@ pub fn ubuntu_2404() -> World {
         active_state: "active".into(),
         accept: Fact::Known(false),
         listen: vec!["0.0.0.0:22".into(), "[::]:22".into()],
+        follows_config: Fact::Known(true),
     });
     for listener in listeners(&mut facts) {
         listener.owner = Fact::Known("systemd".into());

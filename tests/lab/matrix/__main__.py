@@ -15,7 +15,7 @@ from pathlib import Path
 
 from matrix.bench import Bench, Outcome
 from matrix.row import Row
-from matrix.table import OPEN_ROWS, ROWS
+from matrix.table import ROWS
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -28,10 +28,9 @@ def main() -> int:
     arguments.add_argument("--details", type=Path, help="writes what client and agent said, a JSON line a row")
     arguments.add_argument("--list", action="store_true", help="print the rows, run none")
     arguments.add_argument("--table", type=Path, help="a Python file whose ROWS take the place of the matrix")
-    arguments.add_argument("--open", action="store_true", help="the rows in which the agent is known to be wrong")
     chosen = arguments.parse_args()
 
-    rows = [row for row in (OPEN_ROWS if chosen.open else _table(chosen.table)) if not chosen.words or any(_has(row, word) for word in chosen.words)]
+    rows = [row for row in _table(chosen.table) if not chosen.words or any(_has(row, word) for word in chosen.words)]
     if chosen.list:
         for row in rows:
             print(f"{row.kind:8}{row.area:10}{row.login.value:10}{' '.join(sorted(row.causes)) or '-':60} {row.name}")

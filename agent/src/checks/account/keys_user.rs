@@ -82,7 +82,6 @@ mod tests {
             "os.imds.time-budget blocked",
             "os.host.identity blocked",
             "os.host.tools blocked",
-            "os.host.shared-memory blocked",
             "os.host.syslog blocked",
             "os.trust.certificate-authority blocked",
             "os.trust.openssl blocked",

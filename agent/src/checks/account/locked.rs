@@ -1,6 +1,7 @@
 use eic_doctor_proto::{Attempt, Finding, Remedy, Verdict, check};
 
 use super::login::{EFFECTIVE, account, is_local, usermod, uses_pam};
+use crate::checks::sshd::reason;
 use crate::facts::{OsFacts, PasswordField};
 
 check! {
@@ -45,6 +46,11 @@ fn judge(facts: &OsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
     };
     if field != PasswordField::Locked {
         return Ok(Verdict::ok(format!("the password of {} does not begin with `!`", account.name), at));
+    }
+    if let Some(line) = reason::use_pam_passed_over(facts) {
+        let why = "sshd does not ask PAM, but only since nothing includes the file that has it do so; that is \
+                   `os.sshd.authorized-keys-command`, and here is to be looked at again when it is mended";
+        return Err(Verdict::unknown(why).seen(line.text.raw().trim(), format!("{}:{}", line.file, line.line)));
     }
     let verify = "eic-doctor-agent check --only os.account";
     let remedy = if is_local(facts) {

@@ -33,7 +33,7 @@ check! {
     pub static CHECK: OsFacts = {
         id: "os.host.shared-memory",
         title: "the keys user can make files in /dev/shm",
-        needs: ["os.account.keys-user"],
+        needs: ["os.package.installed"],
         judge: judge,
     }
 }
@@ -54,7 +54,9 @@ fn judge(facts: &OsFacts, _attempt: &Attempt) -> Result<Verdict, Verdict> {
 }
 
 fn judge_scripts(facts: &OsFacts) -> Result<Verdict, Verdict> {
-    let at = format!("{FOLDER}, as {}", keys_command::where_seen(facts));
+    let is_seen_as_root = facts.account.keys_user == Fact::Absent;
+    let who = if is_seen_as_root { "root" } else { keys_command::where_seen(facts) };
+    let at = format!("{FOLDER}, as {who}");
     let Some(found) = facts.keys_user.shared_memory.present(FOLDER)? else {
         let mount = Command::new("mkdir").args(["-p", FOLDER]).and(mounted());
         let remedy = remedy(facts, "Mount a tmpfs at /dev/shm, as root on the instance, and in `/etc/fstab`", &mount);
@@ -77,7 +79,7 @@ fn judge_scripts(facts: &OsFacts) -> Result<Verdict, Verdict> {
 
 /// Why the keys user may make no files there, as far as mount and mode say.
 fn permission(facts: &OsFacts, found: &SharedMemory) -> Option<Finding> {
-    if found.writable != Fact::Known(false) {
+    if found.writable == Fact::Known(true) {
         return None;
     }
     if found.is_read_only == Fact::Known(true) {
@@ -86,7 +88,8 @@ fn permission(facts: &OsFacts, found: &SharedMemory) -> Option<Finding> {
         return Some(Finding::new("`/dev/shm` is mounted read-only", remedy(facts, text, &mount)));
     }
     let mode = *found.mode.known()?;
-    if mode & 0o003 == 0o003 {
+    // An access list may let in whom the mode does not.
+    if mode & 0o003 == 0o003 || found.writable != Fact::Known(false) {
         return None;
     }
     let why = format!("`/dev/shm` has mode {mode:04o}, so the keys user may make no files there");
@@ -208,6 +211,24 @@ mod tests {
     fn an_access_list_may_let_the_keys_user_in_where_the_mode_does_not() {
         assert_eq!(with(|memory| memory.mode = Fact::Known(0o755)), [""; 0]);
         assert_eq!(with(|memory| memory.writable = Fact::Known(false)), FAIL);
+    }
+
+    #[test]
+    fn without_a_keys_user_what_is_wrong_for_everybody_is_told_all_the_same() {
+        let without = |change: &dyn Fn(&mut SharedMemory)| {
+            let mut changed = changes(healthy::ubuntu_2204(), |facts, _| {
+                facts.account.keys_user = Fact::Absent;
+                let memory = memory(facts);
+                memory.writable = Fact::unreadable("the keys user does not exist");
+                change(memory);
+            });
+            changed.retain(|change| change.starts_with("os.host.shared-memory"));
+            changed
+        };
+        assert_eq!(without(&|memory| memory.is_read_only = Fact::Known(true)), FAIL);
+        // Who may write there hangs on who asks.
+        assert_eq!(without(&|memory| memory.mode = Fact::Known(0o755)), ["os.host.shared-memory unknown"]);
+        assert_eq!(without(&|_| ()), ["os.host.shared-memory unknown"]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 use eic_doctor_proto::{Attempt, Verdict, check};
 
 use super::lines;
-use crate::facts::OsFacts;
+use crate::facts::{EffectiveConfig, OsFacts};
 use crate::sshd_config::list_matches;
 
 check! {
@@ -45,10 +45,20 @@ fn judge(facts: &OsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
         let bad = lines::bad(facts, KEYWORD, |value| !has_ed25519(value));
         let text = "Take the line out, or add `ssh-ed25519` to it (an RSA key, pushed by \
                     `aws ec2-instance-connect send-ssh-public-key`, may work without)";
-        let remedy = lines::comment_out(facts, text, &bad, "eic-doctor-agent check --only os.sshd");
+        let good = format!("{} +{ED25519}", keyword(config));
+        let verify = "eic-doctor-agent check --only os.sshd";
+        let remedy = lines::comment_out_or_match(facts, attempt, text, &good, &bad, verify);
         let why = "sshd accepts no Ed25519 key, and that is what AWS's clients push";
         Ok(Verdict::fail(lines::finding(facts, KEYWORD, why, remedy, &bad)))
     })
+}
+
+/// The name by which this version knows it.
+fn keyword(config: &EffectiveConfig) -> &'static str {
+    match lines::value_if_any(config, KEYWORD) {
+        Some(_) => "PubkeyAcceptedAlgorithms",
+        None => "PubkeyAcceptedKeyTypes",
+    }
 }
 
 /// As `sshd -T` prints the list, or as a line has it.

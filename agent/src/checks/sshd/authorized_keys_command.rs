@@ -321,6 +321,7 @@ mod tests {
                 active_state: "active".into(),
                 accept: Fact::Known(true),
                 listen: vec!["[::]:22".into()],
+                follows_config: Fact::NotGathered,
             });
         };
         assert_eq!(changes(healthy::ubuntu_2204(), |facts, _| accept(facts)), FAIL);

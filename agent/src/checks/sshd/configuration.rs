@@ -248,6 +248,7 @@ mod tests {
             active_state: "active".into(),
             accept: Fact::Known(accept),
             listen: vec!["[::]:22".into()],
+            follows_config: Fact::NotGathered,
         };
         for (accept, expected) in [(true, "fail"), (false, "warn")] {
             let changed = changes(healthy::ubuntu_2404(), |facts, _| {

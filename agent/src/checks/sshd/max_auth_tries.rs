@@ -42,7 +42,8 @@ fn judge(facts: &OsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
         }
         let bad = lines::bad(facts, KEYWORD, |value| value.parse::<u32>().is_ok_and(|tries| tries <= 1));
         let text = "Take MaxAuthTries out, so that the default of 6 holds";
-        let remedy = lines::comment_out(facts, text, &bad, "eic-doctor-agent check --only os.sshd");
+        let verify = "eic-doctor-agent check --only os.sshd";
+        let remedy = lines::comment_out_or_match(facts, attempt, text, "MaxAuthTries 6", &bad, verify);
         let finding = |why: &str| lines::finding(facts, KEYWORD, why, remedy.clone(), &bad);
         Ok(match tries {
             0 => Verdict::fail(finding("sshd hangs up before any key is tried: MaxAuthTries is 0")),

@@ -14,7 +14,7 @@ mod lines;
 mod max_auth_tries;
 mod port;
 mod public_key_authentication;
-mod reason;
+pub mod reason;
 mod revoked_keys;
 mod root_login;
 mod running;

@@ -183,7 +183,9 @@ fn other_port(facts: &OsFacts, attempt: &Attempt, listeners: &[&Listener]) -> Re
             .and_then(|config| config.keywords.get("port"))
             .is_some_and(|ports| ports.iter().any(|configured| configured.raw() == port));
     let socket = facts.sshd.socket.known().filter(|socket| socket.active_state.raw() == "active");
-    if is_configured {
+    // A socket that does not follow `sshd_config` listens where its unit says, however often it is read again.
+    let would_follow = socket.is_none_or(|socket| socket.follows_config != Fact::Known(false));
+    if is_configured && would_follow {
         let name = match socket.map(|socket| socket.name.raw()) {
             Some("ssh.socket") => "ssh.socket",
             Some("sshd.socket") => "sshd.socket",
@@ -258,6 +260,20 @@ mod tests {
         let Ok(Verdict::Fail(finding)) = judge(&world.facts, &world.attempt) else { panic!("no failure") };
         let command = "systemctl daemon-reload && systemctl restart ssh.socket";
         assert_eq!(finding.remedy.command.as_deref(), Some(command));
+    }
+
+    #[test]
+    fn a_socket_that_does_not_follow_the_configuration_is_dialled_where_it_listens() {
+        let mut world = healthy::ubuntu_2404();
+        for listener in healthy::listeners(&mut world.facts) {
+            listener.port = 2222;
+        }
+        let Fact::Known(socket) = &mut world.facts.sshd.socket else { panic!("no socket") };
+        socket.follows_config = Fact::Known(false);
+        let Ok(Verdict::Fail(finding)) = judge(&world.facts, &world.attempt) else { panic!("no failure") };
+        let command = finding.remedy.command.unwrap();
+        assert!(command.ends_with("--os-user ubuntu --ssh-port 2222"), "{command}");
+        assert!(finding.remedy.text.ends_with("`systemctl edit ssh.socket`"), "{}", finding.remedy.text);
     }
 
     #[test]

@@ -1,7 +1,8 @@
-use eic_doctor_proto::{Attempt, Fact, Verdict, check};
+use eic_doctor_proto::{Attempt, Command, Fact, Remedy, Verdict, check};
 
 use super::lines;
-use crate::facts::{OsFacts, RevokedContent};
+use crate::checks::keys_command;
+use crate::facts::{ConfigSetting, OsFacts, RevokedContent, RevokedFile};
 
 check! {
     /// sshd can read its list of revoked keys, where one is set.
@@ -57,8 +58,7 @@ fn judge(facts: &OsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
                 Fact::NotGathered => return Err(Verdict::unknown(format!("{}: not gathered", file.path))),
             };
             let bad = lines::bad(facts, KEYWORD, |value| value != "none");
-            let text = "Put the file back as it should be, or take `RevokedKeys` out";
-            let remedy = lines::comment_out(facts, text, &bad, "eic-doctor-agent check --only os.sshd");
+            let remedy = remedy(facts, file, &bad);
             let why = format!("sshd refuses every key: its list of revoked keys {} {what}", file.path);
             return Ok(Verdict::fail(lines::finding(facts, KEYWORD, why, remedy, &bad)));
         }
@@ -69,12 +69,31 @@ fn judge(facts: &OsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
     })
 }
 
+/// Where sshd's command line names the file no line can be taken out, but a list that revokes nothing does the same.
+fn remedy(facts: &OsFacts, file: &RevokedFile, bad: &[&ConfigSetting]) -> Remedy {
+    const TEXT: &str = "Put the file back as it should be, or take `RevokedKeys` out";
+    const VERIFY: &str = "eic-doctor-agent check --only os.sshd";
+    let path = file.path.raw();
+    let is_option = bad.first().is_some_and(|line| line.at.is_none());
+    if !is_option || !keys_command::is_plain(path) {
+        return lines::comment_out(facts, TEXT, bad, VERIFY);
+    }
+    let empty = Command::new("install").args(["-D", "-m", "0644", "/dev/null", path]);
+    let command = match file.content {
+        Fact::Absent => empty,
+        _ => Command::new("mv").args(["-T", path, &format!("{path}.broken")]).and(empty),
+    };
+    let text = format!("{TEXT} ({}); or let it be an empty list, as root on the instance", lines::hint(bad));
+    Remedy::by_command(text, &command, VERIFY)
+}
+
 #[cfg(test)]
 mod tests {
-    use eic_doctor_proto::Fact;
+    use eic_doctor_proto::{Fact, Verdict};
 
+    use super::judge;
     use crate::checks::healthy::{self, changes};
-    use crate::facts::{RevokedContent, RevokedFile, RevokedKeys};
+    use crate::facts::{ConfigPlace, ConfigSetting, RevokedContent, RevokedFile, RevokedKeys};
 
     fn with(content: Fact<RevokedContent>) -> Vec<String> {
         changes(healthy::al2023(), |facts, _| {
@@ -93,5 +112,34 @@ mod tests {
         assert_eq!(with(Fact::Known(RevokedContent::Keys)), [""; 0]);
         assert_eq!(with(Fact::Known(RevokedContent::RevocationList)), [""; 0]);
         assert_eq!(with(Fact::unreadable("permission denied")), ["os.sshd.revoked-keys unknown"]);
+    }
+
+    #[test]
+    fn a_list_that_the_command_line_names_becomes_one_that_revokes_nothing() {
+        let command = |content: Fact<RevokedContent>, path: &str, at: Option<ConfigPlace>| {
+            let mut world = healthy::al2023();
+            healthy::set_effective(&mut world.facts, "revokedkeys", path);
+            let file = RevokedFile { path: path.into(), content };
+            world.facts.sshd.revoked_keys = Fact::Known(RevokedKeys { files: vec![file] });
+            let Fact::Known(config) = &mut world.facts.sshd.config else { panic!("no configuration") };
+            let values = vec![path.into()];
+            config.settings.push(ConfigSetting {
+                keyword: "revokedkeys".into(),
+                values,
+                at,
+                ..ConfigSetting::default()
+            });
+            let Ok(Verdict::Fail(finding)) = judge(&world.facts, &world.attempt) else { panic!("no failure") };
+            finding.remedy.command.unwrap_or_default()
+        };
+        let empty = "install -D -m 0644 /dev/null /etc/ssh/revoked";
+        assert_eq!(command(Fact::Absent, "/etc/ssh/revoked", None), empty);
+        assert_eq!(
+            command(Fact::Known(RevokedContent::Broken), "/etc/ssh/revoked", None),
+            format!("mv -T /etc/ssh/revoked /etc/ssh/revoked.broken && {empty}")
+        );
+        assert_eq!(command(Fact::Absent, "/etc/ssh/$(reboot)", None), "");
+        let at = Some(ConfigPlace { file: "/etc/ssh/sshd_config".into(), line: 4 });
+        assert!(command(Fact::Absent, "/etc/ssh/revoked", at).starts_with("sed -i.bak '4s/^/#/' /etc/ssh/sshd_config"));
     }
 }

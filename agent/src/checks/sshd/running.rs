@@ -1,7 +1,8 @@
 use eic_doctor_proto::{Attempt, Command, Fact, Finding, Remedy, Verdict, check};
 
+use super::lines::edit;
 use crate::checks::platform;
-use crate::facts::{Halt, OsFacts, SocketUnit, Unit};
+use crate::facts::{Halt, OsFacts, PortHolder, SocketUnit, Unit};
 
 check! {
     /// sshd runs, or systemd listens for it and starts it at the first connection.
@@ -43,7 +44,7 @@ check! {
     }
 }
 
-fn judge(facts: &OsFacts, _attempt: &Attempt) -> Result<Verdict, Verdict> {
+fn judge(facts: &OsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
     let sshd = &facts.sshd;
     if let Fact::Known(process) = &sshd.process {
         if let Fact::Known(halt) = process.halt {
@@ -60,9 +61,12 @@ fn judge(facts: &OsFacts, _attempt: &Attempt) -> Result<Verdict, Verdict> {
     }
     sshd.process.present("sshd's process")?;
     let socket = sshd.socket.present("sshd's socket unit")?;
-    let finding = match &sshd.unit {
-        Fact::Known(unit) => stopped(facts, unit, socket),
-        Fact::Absent | Fact::Unreadable(_) | Fact::NotGathered => nowhere(facts),
+    let finding = match (&sshd.unit, &sshd.port_holder) {
+        (Fact::Known(unit), Fact::Known(holder)) if unit.load_state.raw() == "loaded" && !is_program_gone(facts) => {
+            taken(facts, unit, socket, holder, attempt.port)
+        }
+        (Fact::Known(unit), _) => stopped(facts, unit, socket),
+        (Fact::Absent | Fact::Unreadable(_) | Fact::NotGathered, _) => nowhere(facts),
     };
     Ok(Verdict::fail(finding))
 }
@@ -89,17 +93,52 @@ fn halted(facts: &OsFacts, pid: u32, halt: Halt) -> Finding {
     Finding::new(format!("sshd is there and answers nobody: {words}"), remedy).seen(seen, at)
 }
 
-fn stopped(facts: &OsFacts, unit: &Unit, socket: Option<&SocketUnit>) -> Finding {
-    let name = match socket.map(|socket| socket.name.raw()) {
+/// The unit that listens when all is well.
+fn listening_unit(facts: &OsFacts, socket: Option<&SocketUnit>) -> &'static str {
+    match socket.map(|socket| socket.name.raw()) {
         Some("ssh.socket") => "ssh.socket",
         Some("sshd.socket") => "sshd.socket",
         _ => platform::unit(facts),
+    }
+}
+
+/// Nobody found a version where nobody found a program.
+fn is_program_gone(facts: &OsFacts) -> bool {
+    facts.sshd.version == Fact::Absent
+}
+
+/// sshd cannot start as long as another program has its port.
+fn taken(facts: &OsFacts, unit: &Unit, socket: Option<&SocketUnit>, holder: &PortHolder, port: u16) -> Finding {
+    let name = listening_unit(facts, socket);
+    let verify = Command::new("systemctl").args(["is-active", name]).to_string();
+    let its_unit = holder.unit.known().map(|unit| unit.raw()).filter(|unit| edit::is_name(unit));
+    let stop = match (its_unit, holder.pid) {
+        (Some(unit), _) => Some(Command::new("systemctl").args(["stop", unit])),
+        // systemd listens there for another unit than sshd's.
+        (None, 0 | 1) => None,
+        (None, pid) => Some(Command::new("kill").arg(pid.to_string())),
     };
+    let systemctl = |verb: &str| Command::new("systemctl").args([verb, name]);
+    let text = format!("Stop what has port {port}, or give it another one, and start sshd");
+    let remedy = match stop {
+        Some(stop) => {
+            let command = stop.and(systemctl("reset-failed")).and(systemctl("restart"));
+            Remedy::by_command(format!("{text}, as root on the instance"), &command, verify)
+        }
+        None => Remedy::by_hand(format!("{text}: `systemctl list-sockets` shows which unit has it"), verify),
+    };
+    let of_unit = holder.unit.known().map(|unit| format!(" of {unit}")).unwrap_or_default();
+    let why = format!("sshd does not run, and `{}`{of_unit} has port {port}", holder.name);
+    let states = format!("{}: {}, {} ({})", unit.name, unit.load_state, unit.active_state, unit.sub_state);
+    let seen = format!("{} listens on port {port} (pid {})", holder.name, holder.pid);
+    Finding::new(why, remedy).seen(seen, format!("/proc/{}/fd", holder.pid)).seen(states, "systemctl show")
+}
+
+fn stopped(facts: &OsFacts, unit: &Unit, socket: Option<&SocketUnit>) -> Finding {
+    let name = listening_unit(facts, socket);
     let start = Command::new("systemctl").args(["start", name]);
     let verify = Command::new("systemctl").args(["is-active", name]).to_string();
-    // Nobody found a version where nobody found a program.
-    let reinstall =
-        Some(()).filter(|()| facts.sshd.version == Fact::Absent).and_then(|()| platform::reinstall_sshd(facts));
+    let reinstall = if is_program_gone(facts) { platform::reinstall_sshd(facts) } else { None };
     let (why, remedy) = match (unit.load_state.raw(), unit.active_state.raw(), reinstall) {
         ("masked", ..) => (
             format!("sshd does not run: {name} is masked"),
@@ -161,11 +200,11 @@ fn nowhere(facts: &OsFacts) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use eic_doctor_proto::{Fact, Verdict};
+    use eic_doctor_proto::{Fact, Untrusted, Verdict};
 
     use super::judge;
     use crate::checks::healthy::{self, World, changes};
-    use crate::facts::{Halt, OsFacts, SocketUnit};
+    use crate::facts::{Halt, OsFacts, PortHolder, SocketUnit};
 
     const BLOCKED: [&str; 5] = [
         "os.sshd.port blocked",
@@ -208,6 +247,25 @@ mod tests {
             assert_eq!(changes(healthy::ubuntu_2204(), |facts, _| halted(facts)), expected_changes);
             assert_eq!(command(healthy::ubuntu_2204(), halted).as_deref(), Some(expected));
         }
+    }
+
+    #[test]
+    fn a_program_that_has_the_port_is_named_and_stopped_first() {
+        let with = |pid: u32, unit: Fact<Untrusted>| {
+            let mut world = healthy::al2();
+            stop(&mut world.facts, "loaded", "failed");
+            world.facts.sshd.port_holder = Fact::Known(PortHolder { pid, name: "nc".into(), unit });
+            let Ok(Verdict::Fail(finding)) = judge(&world.facts, &world.attempt) else { panic!("no failure") };
+            (finding.why, finding.remedy.command)
+        };
+        let start = "systemctl reset-failed sshd.service && systemctl restart sshd.service";
+        let (why, command) = with(77, Fact::Known("netcat.service".into()));
+        assert_eq!(why, "sshd does not run, and `nc` of netcat.service has port 22");
+        assert_eq!(command, Some(format!("systemctl stop netcat.service && {start}")));
+        assert_eq!(with(77, Fact::Absent).1, Some(format!("kill 77 && {start}")));
+        assert_eq!(with(77, Fact::Known("$(reboot).service".into())).1, Some(format!("kill 77 && {start}")));
+        // systemd itself, for a socket of somebody else's.
+        assert_eq!(with(1, Fact::Absent).1, None);
     }
 
     #[test]

@@ -41,7 +41,7 @@ enum Effect {
     None,
     /// It ends: why, and whether a line's value is one that must go.
     Ends(String, fn(&str) -> bool),
-    /// It works for some: why.
+    /// It works for some: why, and as above.
     Hampers(String, fn(&str) -> bool),
     /// Nobody can tell from outside.
     Open(String),
@@ -49,12 +49,16 @@ enum Effect {
 
 fn judge(facts: &OsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
     let config = lines::effective(facts)?;
-    let keywords: [(&str, Look); 4] =
-        [("forcecommand", forced), ("chrootdirectory", chroot), ("maxsessions", sessions), ("permittty", terminal)];
+    let keywords: [(&str, Look, &str); 4] = [
+        ("forcecommand", forced, "ForceCommand none"),
+        ("chrootdirectory", chroot, "ChrootDirectory none"),
+        ("maxsessions", sessions, "MaxSessions 10"),
+        ("permittty", terminal, "PermitTTY yes"),
+    ];
     let mut ends = Vec::new();
     let mut hampers = Vec::new();
     let mut open = None;
-    for (keyword, effect) in keywords {
+    for (keyword, effect, good) in keywords {
         // Where a `Match` tells addresses of this attempt apart, the answer hangs on the address.
         lines::over_sources(facts, attempt, keyword, |value| {
             Ok(match effect(facts, value)? {
@@ -64,30 +68,42 @@ fn judge(facts: &OsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
         })?;
         match effect(facts, lines::value(config, keyword)?)? {
             Effect::None => {}
-            Effect::Ends(why, is_bad) => ends.push((why, lines::bad(facts, keyword, is_bad))),
-            Effect::Hampers(why, is_bad) => hampers.push((why, lines::bad(facts, keyword, is_bad))),
+            Effect::Ends(why, is_bad) => ends.push(Found { why, lines: lines::bad(facts, keyword, is_bad), good }),
+            Effect::Hampers(why, is_bad) => {
+                hampers.push(Found { why, lines: lines::bad(facts, keyword, is_bad), good })
+            }
             Effect::Open(why) => open = open.or(Some(why)),
         }
     }
     if !ends.is_empty() {
-        return Ok(Verdict::fail(finding(facts, config, &ends)));
+        return Ok(Verdict::fail(finding(facts, attempt, config, &ends)));
     }
     if let Some(why) = open {
         return Err(Verdict::unknown(why));
     }
     if !hampers.is_empty() {
-        return Ok(Verdict::warn(finding(facts, config, &hampers)));
+        return Ok(Verdict::warn(finding(facts, attempt, config, &hampers)));
     }
     Ok(Verdict::ok("ForceCommand none, ChrootDirectory none", lines::at(config)))
 }
 
-fn finding(facts: &OsFacts, config: &EffectiveConfig, found: &[(String, Vec<&ConfigSetting>)]) -> Finding {
-    let whys: Vec<&str> = found.iter().map(|(why, _)| why.as_str()).collect();
-    let behind: Vec<&ConfigSetting> = found.iter().flat_map(|(_, lines)| lines.iter().copied()).collect();
+/// What is wrong with a session, the lines behind it, and what a line would say that is well.
+struct Found<'a> {
+    why: String,
+    lines: Vec<&'a ConfigSetting>,
+    good: &'static str,
+}
+
+fn finding(facts: &OsFacts, attempt: &Attempt, config: &EffectiveConfig, found: &[Found<'_>]) -> Finding {
+    let whys: Vec<&str> = found.iter().map(|found| found.why.as_str()).collect();
+    let behind: Vec<&ConfigSetting> = found.iter().flat_map(|found| found.lines.iter().copied()).collect();
     // A part of the lines mends nothing.
-    let known = if found.iter().any(|(_, lines)| lines.is_empty()) { &[][..] } else { behind.as_slice() };
-    let remedy =
-        lines::comment_out(facts, "Take the lines out, or let their `Match` leave this user alone", known, VERIFY);
+    let known = if found.iter().any(|found| found.lines.is_empty()) { &[][..] } else { behind.as_slice() };
+    let text = "Take the lines out, or let their `Match` leave this user alone";
+    let remedy = match found {
+        [one] => lines::comment_out_or_match(facts, attempt, text, one.good, known, VERIFY),
+        _ => lines::comment_out(facts, text, known, VERIFY),
+    };
     let why = format!("the key may be accepted, but {}", whys.join("; "));
     let evidence: Vec<Evidence> = match behind.as_slice() {
         [] => vec![Evidence::new("no line of the files was found for it", lines::at(config))],

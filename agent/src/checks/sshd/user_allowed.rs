@@ -42,6 +42,8 @@ check! {
 }
 
 const VERIFY: &str = "eic-doctor-agent check --only os.sshd.user-allowed";
+/// The name of no user and no group.
+const NOBODY: &str = "none";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fits {
@@ -377,57 +379,86 @@ fn remedy(facts: &OsFacts, attempt: &Attempt, lists: &Lists<'_>, refusal: &Refus
             let name = lists.account.name.raw();
             let fits =
                 |pattern: &str| source::is_like(name, pattern.rsplit_once('@').map_or(pattern, |(name, _)| name));
-            undeny(facts, refusal.keyword(), pattern, name, fits)
+            undeny(facts, attempt, refusal.keyword(), pattern, name, fits)
         }
         Refusal::GroupDenied { pattern, group } => {
             let fits = |pattern: &str| lists.groups.iter().flatten().any(|group| source::is_like(group, pattern));
-            undeny(facts, refusal.keyword(), pattern, group, fits)
+            undeny(facts, attempt, refusal.keyword(), pattern, group, fits)
         }
     }
 }
 
-/// The name is taken out where nothing else denies: by a command where it stands in one line, exactly so.
-fn undeny(facts: &OsFacts, keyword: &str, pattern: &str, exact: &str, fits: impl Fn(&str) -> bool) -> Remedy {
+/// The name is taken out where it stands, exactly so, in one line; whole lines where nothing but what fits stands in them; and where the
+/// command line or a wider pattern denies, which others may be meant by, the user gets a list of its own.
+fn undeny(
+    facts: &OsFacts,
+    attempt: &Attempt,
+    keyword: &str,
+    pattern: &str,
+    exact: &str,
+    fits: impl Fn(&str) -> bool,
+) -> Remedy {
     let all = deciding(facts, keyword);
     let hits: Vec<(&ConfigSetting, &str)> = all
         .iter()
         .flat_map(|line| line.values.iter().map(|value| (*line, value.raw())))
         .filter(|(_, value)| fits(value))
         .collect();
+    let is_of_match = all.iter().any(|line| line.condition.is_some());
+    let is_bare = |line: &ConfigSetting| line.values.iter().all(|value| fits(value.raw()));
     // Without the lines of a `Match` those outside of it count again.
-    let is_last_of_match =
-        all.iter().map(|line| line.values.len()).sum::<usize>() == 1 && all.iter().any(|line| line.condition.is_some());
+    let counts_again = || {
+        let outside = settings(facts, keyword).filter(|line| line.condition.is_none() && !line.is_uncertain);
+        all.iter().all(|line| is_bare(line)) && outside.flat_map(|line| &line.values).any(|value| fits(value.raw()))
+    };
     let command = match hits.as_slice() {
-        [(line, value)] if *value == exact && edit::is_name(exact) && !is_last_of_match => {
-            let place = line.at.as_ref();
-            if line.values.len() == 1 {
-                place.and_then(|place| lines::comment(&[place]))
-            } else {
-                place.and_then(|place| edit::without(place, exact))
-            }
+        [(line, value)] if *value == exact && edit::is_name(exact) && line.values.len() > 1 => {
+            line.at.as_ref().and_then(|place| edit::without(place, exact))
+        }
+        [(line, value)] if *value == exact && !is_of_match => {
+            line.at.as_ref().and_then(|place| lines::comment(&[place]))
+        }
+        hits if is_of_match && !hits.is_empty() && hits.iter().all(|(line, _)| is_bare(line)) && !counts_again() => {
+            let places: Option<Vec<_>> = hits.iter().map(|(line, _)| line.at.as_ref()).collect();
+            places.and_then(|places| lines::comment(&places))
         }
         _ => None,
     };
     let text = format!("Take `{}` out of {keyword}", Untrusted::from(pattern));
-    match command {
-        Some(command) => {
-            Remedy::by_command(format!("{text}, as root on the instance"), &lines::then_reload(facts, command), VERIFY)
-        }
-        None => {
-            let lines: Vec<&ConfigSetting> = hits.into_iter().map(|(line, _)| line).collect();
-            Remedy::by_hand(format!("{text} ({}), and reload sshd", lines::hint(&lines)), VERIFY)
-        }
+    if let Some(command) = command {
+        let text = format!("{text}, as root on the instance");
+        return Remedy::by_command(text, &lines::then_reload(facts, command), VERIFY);
+    }
+    let lines: Vec<&ConfigSetting> = hits.into_iter().map(|(line, _)| line).collect();
+    // The list of a `Match` is taken instead of what stands elsewhere.
+    let own = format!("{keyword} {NOBODY}");
+    match edit::match_user(facts, &attempt.os_user, &own)
+        .filter(|_| !is_of_match && !lines.is_empty() && attempt.os_user.as_str() != NOBODY)
+    {
+        Some(command) => Remedy::by_command(
+            format!(
+                "{text} ({}); or let {} alone have `{own}` instead, as root on the instance",
+                lines::hint(&lines),
+                attempt.os_user
+            ),
+            &lines::then_reload(facts, command),
+            VERIFY,
+        ),
+        None => Remedy::by_hand(format!("{text} ({}), and reload sshd", lines::hint(&lines)), VERIFY),
     }
 }
 
 /// The lines that make up the list in effect: those of a `Match`, else all others.
 fn deciding<'a>(facts: &'a OsFacts, keyword: &str) -> Vec<&'a ConfigSetting> {
-    let keyword = keyword.to_ascii_lowercase();
-    let settings = facts.sshd.config.known().map_or(&[][..], |config| config.settings.as_slice());
-    let lines: Vec<&ConfigSetting> =
-        settings.iter().filter(|line| line.keyword.raw() == keyword && !line.is_uncertain).collect();
+    let lines: Vec<&ConfigSetting> = settings(facts, keyword).filter(|line| !line.is_uncertain).collect();
     let is_of_match = lines.iter().any(|line| line.condition.is_some());
     lines.into_iter().filter(|line| line.condition.is_some() == is_of_match).collect()
+}
+
+fn settings<'a>(facts: &'a OsFacts, keyword: &str) -> impl Iterator<Item = &'a ConfigSetting> {
+    let keyword = keyword.to_ascii_lowercase();
+    let settings = facts.sshd.config.known().map_or(&[][..], |config| config.settings.as_slice());
+    settings.iter().filter(move |line| line.keyword.raw() == keyword)
 }
 
 fn shown(from: IpNet) -> String {
@@ -586,18 +617,43 @@ mod tests {
         let one_of_two = expected(r#"-E '3s/([[:space:]="])"?ec2-user"?([[:space:]]|$)/\1\2/'"#);
         assert_eq!(command(&[(3, None, &["bob", "ec2-user"])]), one_of_two);
         assert_eq!(command(&[(3, Some("User *"), &["bob", "ec2-user"])]), one_of_two);
-        assert_eq!(command(&[(3, None, &["ec2-*"])]), None);
-        assert_eq!(command(&[(3, None, &["ec2-user"]), (4, None, &["ec2-*"])]), None);
-        // Whatever denies outside of the block would count again.
-        assert_eq!(command(&[(3, Some("User *"), &["ec2-user"])]), None);
-        let (command, text) = of_lines("denyusers", &[(0, None, &["ec2-user"])]);
-        assert_eq!(command, None);
-        assert!(text.contains("in the `-o` options"), "{text}");
-        let by_hand = of_lines("denygroups", &[(7, None, &["ec2-*"])]);
+    }
+
+    #[test]
+    fn of_a_block_whole_lines_are_taken_out_unless_what_stands_elsewhere_would_deny_then() {
+        let command = |lines: &[(u32, Option<&str>, &[&str])]| of_lines("denyusers", lines).0;
+        let block = Some("User *");
+        let out = |line: u32| Some(format!("sed -i.bak '{line}s/^/#/' /etc/ssh/x.conf"));
+        assert_eq!(command(&[(3, block, &["ec2-user"])]), out(3));
+        assert_eq!(command(&[(3, block, &["ec2-*"])]), out(3));
+        assert_eq!(command(&[(3, block, &["ec2-*"]), (9, None, &["bob"])]), out(3));
+        assert_eq!(command(&[(3, block, &["ec2-*"]), (4, block, &["bob"]), (9, None, &["*"])]), out(3));
+        assert_eq!(command(&[(3, block, &["ec2-*"]), (9, None, &["*"])]), None);
+        assert_eq!(command(&[(3, block, &["bob", "ec2-*"])]), None);
+    }
+
+    #[test]
+    fn where_a_pattern_or_the_command_line_denies_the_user_gets_a_list_of_its_own() {
+        let own = |keyword: &str| {
+            Some(format!("sed -i.bak -e '$a Match User ec2-user' -e '$a {keyword} none' /etc/ssh/sshd_config"))
+        };
+        for lines in [
+            &[(3, None, &["ec2-*"][..])][..],
+            &[(3, None, &["ec2-user"]), (4, None, &["ec2-*"])],
+            &[(0, None, &["ec2-user"])],
+        ] {
+            assert_eq!(of_lines("denyusers", lines).0, own("DenyUsers"));
+        }
+        let (command, text) = of_lines("denygroups", &[(7, None, &["ec2-*"])]);
+        assert_eq!(command, own("DenyGroups"));
         assert_eq!(
-            by_hand,
-            (None, "Take `ec2-*` out of DenyGroups (at /etc/ssh/x.conf:7), and reload sshd".to_owned())
+            text,
+            "Take `ec2-*` out of DenyGroups (at /etc/ssh/x.conf:7); or let ec2-user alone have `DenyGroups none` instead, as root on \
+             the instance"
         );
+        let (_, text) = of_lines("denyusers", &[(0, None, &["ec2-user"])]);
+        assert!(text.contains("in the `-o` options"), "{text}");
+        assert_eq!(of_lines("denyusers", &[(3, None, &["*"])]).0, own("DenyUsers"));
     }
 
     #[test]

@@ -102,28 +102,36 @@ pub(super) fn facts(evaluated: &Evaluated) -> SshdConfig {
     }
 }
 
-/// Lines about AuthorizedKeysCommand in the daemon's files, and in `sshd_config.d` even where nothing includes it.
-pub(super) fn configured(host: &dyn Host, files: &Files) -> Vec<ConfiguredLine> {
-    let is_meant = |keyword: &str| keyword.starts_with("authorizedkeyscommand");
+/// Lines about AuthorizedKeysCommand in the daemon's files, and in `sshd_config.d` even where nothing includes it. Of the latter those
+/// about UsePAM too, in the second list.
+pub(super) fn configured(host: &dyn Host, files: &Files) -> (Vec<ConfiguredLine>, Vec<ConfiguredLine>) {
+    let is_about_keys = |keyword: &str| keyword.starts_with("authorizedkeyscommand");
     let mut found: Vec<ConfiguredLine> = Vec::new();
     for file in &files.files {
-        let lines = file.lines.iter().filter(|line| is_meant(&line.keyword));
+        let lines = file.lines.iter().filter(|line| is_about_keys(&line.keyword));
         found.extend(lines.map(|line| configured_line(&file.path, line.number, &line.text)));
     }
+    let mut passed_over = Vec::new();
     let names = host.list(DROP_INS).known().cloned().unwrap_or_default();
     for name in names.iter().filter(|name| name.ends_with(".conf") && !name.starts_with('.')).take(64) {
         let path = format!("{DROP_INS}/{name}");
         if files.files.iter().any(|file| file.path == path) {
             continue;
         }
-        if let Fact::Known(bytes) = host.read(&path) {
-            let lines = parse::parse_sshd_config(&bytes).value;
-            let lines = lines.into_iter().filter(|line| is_meant(&line.keyword));
-            found.extend(lines.map(|line| configured_line(&path, line.number, &line.text)));
+        let Fact::Known(bytes) = host.read(&path) else { continue };
+        for line in parse::parse_sshd_config(&bytes).value {
+            let one = || configured_line(&path, line.number, &line.text);
+            if is_about_keys(&line.keyword) {
+                found.push(one());
+            }
+            if is_about_keys(&line.keyword) || line.keyword == "usepam" {
+                passed_over.push(one());
+            }
         }
     }
     found.truncate(CONFIGURED_LINES);
-    found
+    passed_over.truncate(CONFIGURED_LINES);
+    (found, passed_over)
 }
 
 fn configured_line(file: &str, line: u32, text: &str) -> ConfiguredLine {

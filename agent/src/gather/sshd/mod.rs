@@ -6,7 +6,8 @@ use eic_doctor_proto::{Attempt, Fact, Untrusted, Why};
 
 use crate::connection::Connection;
 use crate::facts::{
-    Account, EffectiveConfig, FileType, Listener, Refusal, SocketUnit, SshdConfig, SshdFacts, SshdProcess, Unit,
+    Account, EffectiveConfig, FileType, Listener, PortHolder, Refusal, SocketUnit, SshdConfig, SshdFacts, SshdProcess,
+    Unit,
 };
 use crate::parse::{self, CommandLine};
 use crate::sshd_config::{Evaluated, Files, Version};
@@ -36,6 +37,7 @@ pub(super) struct Seen<'a> {
     pub unit: Fact<Unit>,
     pub socket: Fact<SocketUnit>,
     pub listeners: Fact<Vec<Listener>>,
+    pub port_holder: Fact<PortHolder>,
     pub account: &'a Fact<Account>,
 }
 
@@ -46,7 +48,7 @@ pub(super) fn gather_sshd(
     seen: Seen<'_>,
     region: impl FnOnce() -> Option<String>,
 ) -> SshdFacts {
-    let Seen { process, unit, socket, listeners, account } = seen;
+    let Seen { process, unit, socket, listeners, port_holder, account } = seen;
     let daemon = daemon(&process, &unit, &socket);
     let version = gather_version(host, &process);
     let read_as = version.known().and_then(|banner| Version::of(banner.raw())).unwrap_or_default();
@@ -87,14 +89,19 @@ pub(super) fn gather_sshd(
         }
         _ => asked.effective,
     };
+    let (configured, passed_over) = match &read.files {
+        Ok(files) => {
+            let (read, passed_over) = config::configured(host, files);
+            (Fact::Known(read), Fact::Known(passed_over))
+        }
+        Err(why) => (why.clone().map(|()| Vec::new()), why.clone().map(|()| Vec::new())),
+    };
     SshdFacts {
         keys_program: effective.known().map(|config| extra::keys_program(host, config)).unwrap_or_default(),
         revoked_keys: effective.known().map(|config| extra::revoked_keys(host, config)).unwrap_or_default(),
         session: effective.known().map(|config| extra::session(host, config, account)).unwrap_or_default(),
-        configured: match &read.files {
-            Ok(files) => Fact::Known(config::configured(host, files)),
-            Err(why) => why.clone().map(|()| Vec::new()),
-        },
+        configured,
+        passed_over,
         config: match (&read.files, &evaluated) {
             (Ok(_), Some(evaluated)) => Fact::Known(config::facts(evaluated)),
             (Err(why), _) => why.clone().map(|()| SshdConfig::default()),
@@ -105,6 +112,7 @@ pub(super) fn gather_sshd(
         socket,
         effective,
         listeners,
+        port_holder,
         version,
         addresses,
         refusal,

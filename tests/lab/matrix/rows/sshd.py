@@ -21,6 +21,10 @@ def match(criteria: str, line: str) -> str:
     return f"printf 'Match {criteria}\\n  {line}\\n' >>/etc/ssh/sshd_config; {RESTART}"
 
 
+def by_option(option: str) -> str:
+    return f"echo 'SSHD_OPTS=-o{option}' >/etc/default/ssh; {RESTART}"
+
+
 def override(section: str) -> str:
     return f"mkdir -p {OVERRIDE.rpartition('/')[0]}; printf '[Service]\\n{section}\\n' >{OVERRIDE}; systemctl daemon-reload"
 
@@ -168,6 +172,13 @@ ROWS = [
     fault("RevokedKeys names a folder", DENIED, "os.sshd.revoked-keys",
           f"mkdir /etc/ssh/revoked; {conf('RevokedKeys /etc/ssh/revoked')}"),
     fault("MaxAuthTries 0", DENIED, "os.sshd.max-auth-tries", conf("MaxAuthTries 0")),
+    fault("MaxAuthTries 0 by the command line", DENIED, "os.sshd.max-auth-tries", by_option("MaxAuthTries=0")),
+    fault("PubkeyAcceptedAlgorithms by the command line has RSA alone", DENIED, "os.sshd.accepted-algorithms",
+          by_option("PubkeyAcceptedAlgorithms=rsa-sha2-512")),
+    fault("RevokedKeys by the command line names a file that is not there", DENIED, "os.sshd.revoked-keys",
+          by_option("RevokedKeys=/etc/ssh/lists/revoked")),
+    fault("RevokedKeys by the command line names a file that is no list of keys", DENIED, "os.sshd.revoked-keys",
+          f"echo nonsense >/etc/ssh/revoked; {by_option('RevokedKeys=/etc/ssh/revoked')}"),
     fault("MaxStartups is used up by a silent client", UNREACHED, "os.sshd.connection-limits",
           conf("MaxStartups 1:100:1") + "; systemd-run --quiet --collect bash -c 'exec 3<>/dev/tcp/127.0.0.1/22; sleep 100'; "
           "while ! ss -tn state established | grep -q '127.0.0.1:22 '; do :; done"),
@@ -179,6 +190,8 @@ ROWS = [
           match("User ec2-user", "ForceCommand /usr/sbin/nologin")),
     fault("ForceCommand names a program that is not there", CLOSED, "os.sshd.session",
           conf("ForceCommand /usr/local/bin/wrapper")),
+    fault("ForceCommand by the command line", CLOSED, "os.sshd.session", by_option("ForceCommand=/bin/false")),
+    fault("ChrootDirectory by the command line is not there", CLOSED, "os.sshd.session", by_option("ChrootDirectory=/srv/nowhere")),
     fault("ForceCommand internal-sftp", CLOSED, "os.sshd.session", conf("ForceCommand internal-sftp")),
     fault("ChrootDirectory has no shell", CLOSED, "os.sshd.session", f"mkdir -p /srv/jail; {conf('ChrootDirectory /srv/jail')}"),
     fault("ChrootDirectory belongs to the user", CLOSED, "os.sshd.session", conf("ChrootDirectory %%h")),

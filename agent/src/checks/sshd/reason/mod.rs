@@ -6,8 +6,10 @@ use super::lines;
 use crate::checks::keys_command::{self, Wired};
 use crate::checks::platform;
 use crate::facts::{ConfigPlace, ConfigSetting, ConfiguredLine, DropIn, OsFacts, Unit};
+use crate::sshd_config::Version;
 
 const CONFIG: &str = "/etc/ssh/sshd_config";
+const DROP_INS: &str = "/etc/ssh/sshd_config.d";
 
 pub enum Reason {
     /// The options say it, the effective configuration does not: only `Match` beats `-o`. Or an earlier line in the files.
@@ -32,6 +34,10 @@ pub enum Reason {
     /// The package's silent rule: it configures nothing where somebody else has.
     LeftAlone {
         because_of: String,
+    },
+    /// It stands in a file below `sshd_config.d`, and nothing includes that.
+    NotIncluded {
+        by: ConfiguredLine,
     },
     NotConfigured,
 }
@@ -58,6 +64,9 @@ impl Reason {
         }
         if let Some(reason) = facts.sshd.unit.known().and_then(|unit| Self::of_unit(facts, unit)) {
             return reason;
+        }
+        if let Some(by) = passed_over(facts) {
+            return Self::NotIncluded { by: by.clone() };
         }
         if configured.iter().any(is_own) {
             return Self::Outvoted { by: others(), is_match: false };
@@ -117,6 +126,7 @@ impl Reason {
             Self::SocketPerConnection { socket } => format!(
                 "{socket} starts an sshd of its own for each connection (Accept=yes), to which the package's drop-in does not apply"
             ),
+            Self::NotIncluded { by } => format!("it stands in {}, and nothing includes that file", by.file),
             Self::LeftAlone { because_of } => format!("the package left sshd alone because of {because_of}"),
             Self::NotConfigured => "nothing in its options or files names a keys command".to_owned(),
         }
@@ -136,6 +146,9 @@ impl Reason {
                 vec![Evidence::new("no AuthorizedKeysCommand among its options", format!("/proc/{pid}/cmdline"))]
             }
             Self::SocketPerConnection { socket } => vec![Evidence::new("Accept=yes", socket)],
+            Self::NotIncluded { by } => {
+                vec![Evidence::new(by.text.raw().trim(), format!("{}:{}", by.file, by.line))]
+            }
             Self::LeftAlone { because_of } => vec![Evidence::new("somebody else's setting", because_of)],
             Self::NotConfigured => Vec::new(),
         }
@@ -169,6 +182,11 @@ pub fn remedy(facts: &OsFacts, reason: &Reason, verify: &str) -> Remedy {
                     verify,
                 ),
             }
+        }
+        Reason::NotIncluded { .. } => {
+            let text = format!("Include the folder before everything else in `{CONFIG}`, as root on the instance");
+            let sed = Command::new("sed").args(["-i.bak", &format!("1i Include {DROP_INS}/*.conf"), CONFIG]);
+            Remedy::by_command(text, &lines::then_reload(facts, sed), verify)
         }
         Reason::Overridden { .. }
         | Reason::SocketPerConnection { .. }
@@ -207,6 +225,27 @@ fn socket_per_connection(facts: &OsFacts) -> Option<String> {
     let socket = facts.sshd.socket.known()?;
     let is_so = socket.active_state.raw() == "active" && socket.accept == Fact::Known(true);
     is_so.then(|| socket.name.to_string())
+}
+
+/// EC2 Instance Connect's own line in a file that sshd does not read and could: `Include` came with OpenSSH 8.2.
+fn passed_over(facts: &OsFacts) -> Option<&ConfiguredLine> {
+    let banner = facts.sshd.version.known()?;
+    if Version::of(banner.raw())? < Version::INCLUDE {
+        return None;
+    }
+    facts.sshd.passed_over.known()?.iter().find(|line| is_own(line))
+}
+
+/// sshd does not ask PAM for no other reason than that nothing includes the file that says so: with EC2 Instance Connect's own line, it
+/// comes back by what brings that back.
+pub fn use_pam_passed_over(facts: &OsFacts) -> Option<&ConfiguredLine> {
+    passed_over(facts)?;
+    let is_set = lines::of(facts, "usepam").next().is_some();
+    let lines = facts.sshd.passed_over.known().filter(|_| !is_set)?;
+    lines.iter().find(|line| {
+        let mut words = line.text.raw().split(|c: char| c.is_whitespace() || c == '=').filter(|word| !word.is_empty());
+        words.next().is_some_and(|word| word.eq_ignore_ascii_case("UsePAM")) && words.next() == Some("yes")
+    })
 }
 
 fn starts_sshd(drop_in: &DropIn) -> bool {

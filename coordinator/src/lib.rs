@@ -14,6 +14,8 @@ pub mod facts;
 pub mod fleet;
 pub mod gather;
 pub mod notify;
+pub mod operator;
 pub mod path;
 pub mod render;
+pub mod server;
 pub mod store;

@@ -8,10 +8,11 @@ use std::process::ExitCode;
 use std::time::SystemTime;
 
 use clap::Parser as _;
-use eic_doctor::args::Cli;
+use eic_doctor::args::{Cli, Command};
 use eic_doctor::commands::{Console, Failure, run};
 use eic_doctor::gather::{CHECKIP_URL, chain};
 use eic_doctor_proto::Exit;
+use tokio::runtime::Builder;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -26,7 +27,11 @@ fn main() -> ExitCode {
         out: &mut out,
         err: &mut err,
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = match cli.command {
+        // Many agents at once; everything else waits for one answer after another.
+        Command::Serve(_) => Builder::new_multi_thread().enable_all().build(),
+        _ => Builder::new_current_thread().enable_all().build(),
+    };
     let done = runtime.map_err(Failure::internal).and_then(|runtime| {
         let done = runtime.block_on(run(cli, &mut console));
         // A name look-up that hangs must not hold up the end.

@@ -25,8 +25,12 @@ pub(super) struct Schedule {
 }
 
 impl Schedule {
-    /// The wait until the next report, as told or as configured, spread.
+    /// The wait until the next report, as told or as configured, spread. What was told holds until something else is, also while the
+    /// coordinator is away: who goes by the configuration then would be silent for longer than the coordinator waits.
     pub fn reported(&mut self, agent: &Agent<'_>, at: u64, told: Option<Duration>) {
+        if let Some(told) = told.filter(|told| !told.is_zero()) {
+            self.interval = told;
+        }
         let base = told.unwrap_or(self.interval).clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL);
         let spread = base / 100 * u32::from(agent.settings.jitter_percent);
         let wait = between(base.saturating_sub(spread), base + spread, agent.outside.chance());

@@ -7,6 +7,7 @@ use clap::Args;
 use eic_doctor_proto::{Attempt, OsUser, Via};
 use ipnet::IpNet;
 
+use super::coordinator::CoordinatorArgs;
 use super::value;
 use crate::facts::ContextEntry;
 
@@ -92,16 +93,22 @@ pub struct AttemptArgs {
     /// is named here: https://ip-ranges.amazonaws.com/ip-ranges.json is AWS's own.
     #[arg(long, value_name = "FILE|URL", value_parser = value::ip_ranges)]
     pub ip_ranges: Option<IpRangesFrom>,
-    /// Who brings the facts of the operating system: auto, ssm, script, none, or an os.json
+    /// Who brings the facts of the operating system: auto, agent, ssm, script, none, or an os.json
+    ///
+    /// auto: the resident agent where `--coordinator` names its coordinator, else the agent through Run Command, else a script through it.
     #[arg(long, value_name = "COURIER|FILE", default_value = "auto", value_parser = value::os_facts)]
     pub os_facts: OsFactsFrom,
+    #[command(flatten)]
+    pub coordinator: CoordinatorArgs,
 }
 
 /// `--os-facts`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OsFactsFrom {
-    /// The agent through SSM Run Command, else the probe script.
+    /// The resident agent where a coordinator is named, else the agent through SSM Run Command, else the probe script.
     Auto,
+    /// The resident agent through its coordinator only.
+    Agent,
     /// The agent through SSM Run Command only.
     Ssm,
     /// The probe script through SSM Run Command only.

@@ -1,6 +1,7 @@
 //! The command line: words and flags. Parsing decides nothing about AWS; each value is strict and says once what it wants.
 
 mod attempt;
+mod coordinator;
 mod fleet;
 mod ranges;
 mod value;
@@ -13,6 +14,9 @@ use eic_doctor_proto::{FailOn, Selection};
 
 pub use attempt::{AttemptArgs, AttemptArgsError, InstanceArgs, IpRangesFrom, OsFactsFrom, Source};
 
+pub use coordinator::{
+    AgentArgs, AgentsArgs, AgentsCommand, ChangesArgs, CoordinatorArgs, DriftArgs, DriftCommand, ServeArgs, Where,
+};
 pub use fleet::{Account, FleetArgs};
 
 use crate::commands::generate::What;
@@ -52,6 +56,12 @@ pub enum Command {
     },
     /// Record everything that a check would look at, as a world that `check --world` judges
     Capture(Box<CaptureArgs>),
+    /// Serve a fleet of agents: they enrol, report, and are asked to check themselves
+    Serve(ServeArgs),
+    /// The agents that have enrolled with a coordinator
+    Agents(AgentsArgs),
+    /// What changed in a coordinator's fleet, since when, and what mends it
+    Drift(DriftArgs),
     /// The least-privilege IAM policy that `check` and `fleet` need
     Policy,
     /// Man pages, completions, the report's JSON Schema and the check reference
@@ -243,7 +253,7 @@ mod tests {
             "check --via teleport i-0123456789abcdef0",
             "check --timeout 5x i-0123456789abcdef0",
             "check --output nonsense i-0123456789abcdef0",
-            "check --os-facts agent i-0123456789abcdef0",
+            "check --coordinator http://c:1 i-0123456789abcdef0",
             "check --ip-ranges ftp://example.com/ip-ranges.json i-0123456789abcdef0",
             "check --assume-role arn:aws:iam::123456789012:user/ann i-0123456789abcdef0",
             "check --external-id x i-0123456789abcdef0",

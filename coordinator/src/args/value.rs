@@ -8,6 +8,7 @@ use eic_doctor_proto::visible;
 use ipnet::IpNet;
 
 use super::attempt::{IpRangesFrom, OsFactsFrom, Source};
+use super::coordinator::Where;
 use crate::arn::{Principal, PrincipalKind};
 use crate::facts::ContextEntry;
 
@@ -206,18 +207,29 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+pub(super) fn coordinator(text: &str) -> Result<Where, String> {
+    let refused = || format!("`{}` is neither unix:SOCKET nor https://HOST:PORT", visible(text));
+    if let Some(path) = text.strip_prefix("unix:") {
+        return if path.starts_with('/') { Ok(Where::Socket(PathBuf::from(path))) } else { Err(refused()) };
+    }
+    let rest = text.strip_prefix("https://").map(|rest| rest.trim_end_matches('/')).ok_or_else(refused)?;
+    let (host, port) = rest.rsplit_once(':').ok_or_else(refused)?;
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let is_host = !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.:".contains(&byte));
+    match port.parse() {
+        Ok(port @ 1..) if is_host => Ok(Where::Https { host: host.to_owned(), port }),
+        _ => Err(refused()),
+    }
+}
+
 pub(super) fn os_facts(text: &str) -> Result<OsFactsFrom, String> {
     match text {
         "auto" => Ok(OsFactsFrom::Auto),
+        "agent" => Ok(OsFactsFrom::Agent),
         "ssm" => Ok(OsFactsFrom::Ssm),
         "script" => Ok(OsFactsFrom::Script),
         "none" => Ok(OsFactsFrom::None),
-        "agent" => {
-            Err("`agent` asks the resident agent through a coordinator server, and none is named; `ssm` asks the \
-                        agent through Systems Manager (for a file of that name, write ./agent)"
-                .to_owned())
-        }
-        "" => Err("wants auto, ssm, script, none, or the path of an os.json".to_owned()),
+        "" => Err("wants auto, agent, ssm, script, none, or the path of an os.json".to_owned()),
         path => Ok(OsFactsFrom::File(PathBuf::from(path))),
     }
 }

@@ -36,7 +36,7 @@ pub(super) fn given(args: &AttemptArgs) -> Result<Option<Given>, Failure> {
             let why = "left out by --os-facts none";
             Ok(Some(Given { os: Fact::unreadable(why), note: format!("OS facts: none, {why}") }))
         }
-        OsFactsFrom::Auto | OsFactsFrom::Ssm | OsFactsFrom::Script => Ok(None),
+        OsFactsFrom::Auto | OsFactsFrom::Agent | OsFactsFrom::Ssm | OsFactsFrom::Script => Ok(None),
     }
 }
 
@@ -105,11 +105,17 @@ pub(super) async fn look(
         (Some(_), _) => None,
         // A command on the instance takes longer than everything else together.
         (None, _) if !wants_os => None,
+        (None, OsFactsFrom::Agent) => None,
         (None, OsFactsFrom::Ssm) => Some(Courier::AgentOnly),
         (None, OsFactsFrom::Script) => Some(Courier::ScriptOnly),
         (None, _) => Some(Courier::Auto),
     };
     let auto = attempt.via == Via::Auto;
+    let coordinator = match (&given, &args.os_facts) {
+        (None, OsFactsFrom::Agent) if wants_os => Some(args.coordinator.coordinator().map_err(Failure::usage)?),
+        (None, OsFactsFrom::Auto) if wants_os => args.coordinator.named().map_err(Failure::usage)?,
+        _ => None,
+    };
     let question = Question {
         instance_id,
         region: connection.region,
@@ -117,6 +123,7 @@ pub(super) async fn look(
         context: args.context.clone(),
         now: (console.now)(),
         courier,
+        coordinator,
     };
     let pace = Pace::default();
     let gathering = gather(&connection.clients, &question, &budget, &pace);

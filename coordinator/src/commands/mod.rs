@@ -1,8 +1,11 @@
 //! One file per subcommand.
 
+mod agents;
 mod capture;
 mod check;
 mod console;
+mod coordinator;
+mod drift;
 pub mod explain;
 mod fleet;
 pub mod generate;
@@ -10,6 +13,7 @@ mod look;
 mod output;
 pub mod policy;
 mod report;
+mod serve;
 #[cfg(test)]
 mod tests;
 
@@ -33,6 +37,9 @@ pub async fn run(cli: Cli, console: &mut Console<'_>) -> Result<Exit, Failure> {
                 explain::ExplainError::Write(error) => console::written(Err(error), "the explanation"),
             })
         }
+        Command::Serve(args) => serve::serve(args, console).await,
+        Command::Agents(args) => agents::agents(&cli.global, args, console).await,
+        Command::Drift(args) => drift::drift(&cli.global, args, console).await,
         Command::Policy => {
             if cli.global.output.iter().any(|output| output.format != Format::Json || output.file.is_some()) {
                 return Err(Failure::usage(anyhow::anyhow!("`policy` is written as JSON to stdout only")));
@@ -51,7 +58,7 @@ pub async fn run(cli: Cli, console: &mut Console<'_>) -> Result<Exit, Failure> {
 }
 
 /// The partition that a Region's name tells; ARNs of a policy carry it.
-fn partition_of(region: &str) -> &'static str {
+pub(crate) fn partition_of(region: &str) -> &'static str {
     let known = [
         ("cn-", "aws-cn"),
         ("us-gov-", "aws-us-gov"),

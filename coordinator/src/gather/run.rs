@@ -18,6 +18,7 @@ use super::operations::{
 use super::refused::{Answer, fact};
 use super::{console, identity, network, node_role, principal, quotes, trail, tunnel};
 use crate::facts::{AskedWith, AwsFacts, ContextEntry, Facts, Image, Instance};
+use crate::operator::Coordinator;
 
 /// What a run is about.
 #[derive(Clone, Debug)]
@@ -30,8 +31,10 @@ pub struct Question {
     pub context: Vec<ContextEntry>,
     /// When the run began.
     pub now: SystemTime,
-    /// Who brings the OS facts; `None`: nobody is asked.
+    /// Who brings the OS facts by Systems Manager; `None`: it is not asked.
     pub courier: Option<Courier>,
+    /// The coordinator that the instance's resident agent may be connected to; asked before Systems Manager.
+    pub coordinator: Option<Coordinator>,
 }
 
 pub struct Gathered {
@@ -74,10 +77,7 @@ pub async fn gather<A: Aws>(aws: &A, question: &Question, budget: &Budget, pace:
     });
     let os = Box::pin(async {
         let (seen, node) = tokio::join!(instance.clone(), node.clone());
-        match question.courier {
-            Some(courier) => courier::bring(aws, budget, pace, question, courier, &seen, &node).await,
-            None => courier::Brought { os: Fact::NotGathered, note: None },
-        }
+        courier::bring(aws, budget, pace, question, &seen, &node).await
     });
     let of_node = Box::pin(async {
         let (seen, node, caller) = tokio::join!(instance.clone(), node.clone(), caller.clone());

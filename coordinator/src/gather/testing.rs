@@ -129,6 +129,7 @@ pub fn question() -> super::run::Question {
         context: Vec::new(),
         now: std::time::UNIX_EPOCH,
         courier: Some(Courier::Auto),
+        coordinator: None,
     }
 }
 

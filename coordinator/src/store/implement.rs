@@ -312,6 +312,35 @@ macro_rules! implement_store {
                 self.listen().await
             }
 
+            async fn put_answer(&self, request: &str, report: &[u8], at: Millis, until: Millis) -> Result<(), StoreError> {
+                name("a request's name", request)?;
+                let operation = "keep an answer for another coordinator";
+                let mut transaction = self.writers.begin().await.map_err(failed(operation))?;
+                sqlx::query("DELETE FROM answers WHERE kept_until <= $1")
+                    .bind(number(at))
+                    .execute(&mut *transaction)
+                    .await
+                    .map_err(failed(operation))?;
+                sqlx::query("INSERT INTO answers (request, report, kept_until) VALUES ($1, $2, $3) ON CONFLICT (request) DO NOTHING")
+                    .bind(request)
+                    .bind(report)
+                    .bind(number(until))
+                    .execute(&mut *transaction)
+                    .await
+                    .map_err(failed(operation))?;
+                transaction.commit().await.map_err(failed(operation))
+            }
+
+            async fn take_answer(&self, request: &str) -> Result<Option<Vec<u8>>, StoreError> {
+                name("a request's name", request)?;
+                let taken: Option<(Vec<u8>,)> = sqlx::query_as("DELETE FROM answers WHERE request = $1 RETURNING report")
+                    .bind(request)
+                    .fetch_optional(&self.writers)
+                    .await
+                    .map_err(failed("take an answer of another coordinator"))?;
+                Ok(taken.map(|(report,)| report))
+            }
+
             async fn forget(&self, before: Millis) -> Result<u64, StoreError> {
                 let operation = "forget what is old";
                 let mut transaction = self.writers.begin().await.map_err(failed(operation))?;

@@ -268,6 +268,12 @@ pub trait Store: Send + Sync {
     /// cannot be reached messages are lost, so whoever waits for one waits for so long and no longer.
     async fn subscribe(&self) -> Result<tokio::sync::broadcast::Receiver<String>, StoreError>;
 
+    /// Keeps a report that another coordinator asked for, by the request's name, until it is taken or `until` has come.
+    async fn put_answer(&self, request: &str, report: &[u8], at: Millis, until: Millis) -> Result<(), StoreError>;
+
+    /// Takes it away; none: it was never kept, or was taken.
+    async fn take_answer(&self, request: &str) -> Result<Option<Vec<u8>>, StoreError>;
+
     /// Deletes changes that were told before `before` and what is kept of instances that were not heard of since; agents' records
     /// stay, so that who was revoked is. The number of rows deleted.
     async fn forget(&self, before: Millis) -> Result<u64, StoreError>;

@@ -7,6 +7,7 @@ over_both! {
     what_failed_is_due_again_when_it_was_said_and_at_last_a_dead_letter
     each_target_is_told_by_itself
     what_is_published_reaches_every_subscriber
+    an_answer_for_another_coordinator_is_taken_once_and_kept_for_its_time
 }
 
 mod promise {
@@ -23,6 +24,17 @@ mod promise {
             let batch = ids.iter().map(|id| full(id, sequence, sequence * 1_000, status)).collect();
             store.submit(batch, 1, &targets).await.unwrap();
         }
+    }
+
+    pub async fn an_answer_for_another_coordinator_is_taken_once_and_kept_for_its_time(store: &SharedStore) {
+        store.put_answer("one", b"\0report", 1_000, 2_000).await.unwrap();
+        store.put_answer("one", b"another", 1_000, 2_000).await.unwrap();
+        assert_eq!(store.take_answer("one").await.unwrap().as_deref(), Some(b"\0report".as_slice()));
+        assert_eq!(store.take_answer("one").await.unwrap(), None);
+        store.put_answer("late", b"report", 1_000, 2_000).await.unwrap();
+        store.put_answer("two", b"report", 2_000, 3_000).await.unwrap();
+        assert_eq!(store.take_answer("late").await.unwrap(), None, "its time was over");
+        assert!(store.take_answer("two").await.unwrap().is_some());
     }
 
     pub async fn a_delivery_is_given_to_one_until_its_lease_ends(store: &SharedStore) {

@@ -36,7 +36,7 @@ async fn a_database_of_a_newer_version_is_refused_with_both_versions() {
 fn assert_newer(refused: Option<StoreError>) {
     let message = refused.unwrap().to_string();
     let expected =
-        "a newer eic-doctor wrote this store (schema 9999; this one knows 1): it takes that version or a later one";
+        "a newer eic-doctor wrote this store (schema 9999; this one knows 2): it takes that version or a later one";
     assert_eq!(message, expected);
 }
 

@@ -36,6 +36,7 @@ ROUTES: list[Route] = [
     ("POST", "/instance/([^/]+)/login", lambda lab, part, body: lab.login(part[0], body)),
     ("POST", "/instance/([^/]+)/push", lambda lab, part, body: lab.push_for_person(part[0], body)),
     ("POST", "/instance/([^/]+)/file", lambda lab, part, body: lab.install_file(part[0], body)),
+    ("GET", "/instance/([^/]+)/networks", lambda lab, part, _: lab.networks(part[0])),
     ("POST", "/instance/([^/]+)/imds", lambda lab, part, body: lab.machine(part[0]).update_imds(**body)),
     ("POST", "/instance/([^/]+)/restart", lambda lab, part, body: lab.restart(part[0], body.get("keep", []))),
     ("GET", "/identity", lambda lab, _, body: lab.identity()),

@@ -139,6 +139,11 @@ class Lab:
         self.push(made, order["os_user"], order["public_key"])
         return {"network": str(machine.client_network())}
 
+    def networks(self, instance_id: str) -> dict[str, str]:
+        """Paths to the network namespaces of the machine's VPC and client, for any process of the host."""
+        client = Path(self.machine(instance_id).client_network())
+        return {"vpc": str(client.with_name("vpc")), "client": str(client)}
+
     def install_file(self, instance_id: str, order: dict[str, Any]) -> None:
         mode = int(str(order.get("mode", "0755")), 8)
         self.machine(instance_id).install_file(Path(order["source"]), order["target"], mode)

@@ -1,11 +1,12 @@
 //! Who brings the OS facts: the agent or the probe script through SSM Run Command; or they are read from a file.
 
+mod agent;
 mod file;
 mod run_command;
 
 use eic_doctor_agent::facts::OsFacts;
 use eic_doctor_agent::report::Courier;
-use eic_doctor_proto::{Fact, visible};
+use eic_doctor_proto::{Attempt, Fact, visible};
 
 pub use file::{OsFileError, read_os_file};
 pub use run_command::Pace;
@@ -33,16 +34,49 @@ pub(super) async fn bring<A: Aws>(
     budget: &Budget,
     pace: &Pace,
     question: &Question,
-    courier: Courier,
     seen: &Seen,
     node: &Fact<InstanceInformation>,
+) -> Brought {
+    // The way and the address are known now, and sshd's `Match` blocks may ask for them.
+    let attempt = path::resolve(&question.attempt, &seen.instance);
+    let by_agent = match &question.coordinator {
+        None => None,
+        Some(coordinator) => match agent::ask(budget, coordinator, &question.instance_id, &attempt).await {
+            Ok(facts) => {
+                let note = Some("OS facts: by the resident agent, through its coordinator".to_owned());
+                return Brought { os: Fact::Known(facts), note };
+            }
+            Err(why) => Some(why),
+        },
+    };
+    let brought = match question.courier {
+        Some(courier) => by_run_command(aws, budget, pace, question, courier, (seen, node), &attempt).await,
+        None if by_agent.is_none() => return Brought { os: Fact::NotGathered, note: None },
+        None => Brought::nothing(by_agent.as_deref().unwrap_or_default()),
+    };
+    match by_agent.filter(|_| question.courier.is_some()) {
+        None => brought,
+        Some(why) => {
+            let note = brought.note.as_deref().unwrap_or_default();
+            let note = visible(&format!("{note}; the resident agent was asked first: {why}")).into_owned();
+            Brought { note: Some(note), ..brought }
+        }
+    }
+}
+
+async fn by_run_command<A: Aws>(
+    aws: &A,
+    budget: &Budget,
+    pace: &Pace,
+    question: &Question,
+    courier: Courier,
+    (seen, node): (&Seen, &Fact<InstanceInformation>),
+    attempt: &Attempt,
 ) -> Brought {
     if let Some(why) = not_reachable(seen, node) {
         return Brought::nothing(why);
     }
-    // The way and the address are known now, and sshd's `Match` blocks may ask for them.
-    let attempt = path::resolve(&question.attempt, &seen.instance);
-    match run_command::run(aws, budget, pace, &question.instance_id, &attempt, courier).await {
+    match run_command::run(aws, budget, pace, &question.instance_id, attempt, courier).await {
         Ok((facts, command_id)) => {
             let by = facts.gathered_by.known().map_or("an unknown gatherer", String::as_str);
             let note = format!("OS facts: by {by} through SSM Run Command ({command_id})");

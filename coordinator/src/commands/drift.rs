@@ -1,0 +1,98 @@
+//! `eic-doctor drift`: what changed in the fleet, since when, and what mends it.
+
+use std::io::{self, Write};
+
+use anyhow::anyhow;
+use eic_doctor_agent::report::rfc3339;
+use eic_doctor_proto::wire::v1;
+use eic_doctor_proto::{Exit, visible};
+use serde_json::json;
+
+use super::console::{Console, Failure, written};
+use super::coordinator::{connected, format, refused};
+use crate::args::{ChangesArgs, DriftArgs, DriftCommand, GlobalArgs};
+use crate::render::Format;
+
+pub(super) async fn drift(global: &GlobalArgs, args: &DriftArgs, console: &mut Console<'_>) -> Result<Exit, Failure> {
+    let format = format(global)?;
+    let mut client = connected(&args.coordinator).await?;
+    let request =
+        |args: &ChangesArgs, after| v1::DriftRequest { instance_id: args.instance_id.clone(), after, limit: 0 };
+    match &args.what {
+        DriftCommand::List(args) => {
+            let mut after = args.after;
+            loop {
+                let changes = client.list_drift(request(args, after)).await.map_err(refused)?.into_inner().changes;
+                let Some(last) = changes.last() else { return Ok(Exit::Healthy) };
+                after = last.number;
+                for change in &changes {
+                    written(put(change, format, console.out), "the changes")?;
+                }
+            }
+        }
+        DriftCommand::Watch(args) => {
+            let mut changes = client.watch_drift(request(args, args.after)).await.map_err(refused)?.into_inner();
+            loop {
+                let change = tokio::select! {
+                    change = changes.message() => change.map_err(refused)?,
+                    _ = tokio::signal::ctrl_c() => return Ok(Exit::Healthy),
+                };
+                let Some(change) = change else {
+                    return Err(Failure::internal(anyhow!("the coordinator ended the stream of changes")));
+                };
+                match put(&change, format, console.out) {
+                    Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(Exit::Healthy),
+                    put => written(put, "the changes")?,
+                };
+            }
+        }
+    }
+}
+
+fn put(change: &v1::DriftChange, format: Format, out: &mut dyn Write) -> io::Result<()> {
+    let unreadable = || io::Error::new(io::ErrorKind::InvalidData, format!("change {} has no result", change.number));
+    let is = change.is.as_ref().ok_or_else(unreadable)?;
+    let (since, told) = (rfc3339(change.since_ms / 1_000), rfc3339(change.told_at_ms / 1_000));
+    let (was, now) = (word(change.was()), word(is.status()));
+    if format != Format::Human {
+        let evidence: Vec<_> = is.evidence.iter().map(|one| json!({"seen": one.seen, "at": one.at})).collect();
+        let remedy = is.remedy.as_ref();
+        let remedy = remedy.map(|one| json!({"text": one.text, "command": one.command, "verify": one.verify}));
+        let document = json!({
+            "number": change.number,
+            "instance_id": change.instance_id,
+            "check_id": change.check_id,
+            "was": was,
+            "is": {"status": now, "title": is.title, "why": is.why, "evidence": evidence, "remedy": remedy},
+            "since": since,
+            "told_at": told,
+        });
+        writeln!(out, "{document}")?;
+        return out.flush();
+    }
+    let (instance, check) = (visible(&change.instance_id), visible(&change.check_id));
+    writeln!(out, "{} {instance} {check}: was {was}, is {now} since {since} (told {told})", change.number)?;
+    for line in
+        is.evidence.iter().map(|evidence| &evidence.seen).chain([&is.why].into_iter().filter(|why| !why.is_empty()))
+    {
+        writeln!(out, "    {}", visible(line))?;
+    }
+    if let Some(remedy) = &is.remedy {
+        writeln!(out, "    to mend: {}", visible(&remedy.text))?;
+        for line in remedy.command.iter().flat_map(|command| command.lines()) {
+            writeln!(out, "      {}", visible(line))?;
+        }
+    }
+    out.flush()
+}
+
+fn word(status: v1::Status) -> &'static str {
+    match status {
+        v1::Status::Ok => "ok",
+        v1::Status::Warn => "warn",
+        v1::Status::Fail => "fail",
+        v1::Status::Unknown | v1::Status::Unspecified => "unknown",
+        v1::Status::Blocked => "blocked",
+        v1::Status::NotApplicable => "not applicable",
+    }
+}

@@ -1,0 +1,79 @@
+//! `eic-doctor serve`: until it is told to stop; a second signal stops at once.
+
+use std::io;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use eic_doctor_proto::Exit;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use super::console::{Console, Failure};
+use crate::args::ServeArgs;
+use crate::server::config::Config;
+use crate::server::{Coordinator, Log, ServeError};
+use crate::store::Millis;
+
+pub(super) async fn serve(args: &ServeArgs, console: &mut Console<'_>) -> Result<Exit, Failure> {
+    let config = Config::read(&args.config).map_err(Failure::usage)?;
+    if args.check_config {
+        console.notice(&format!("{}: sound", args.config.display()));
+        return Ok(Exit::Healthy);
+    }
+    let log = Log::new(Box::new(io::stderr()), args.log_json, now);
+    let (stopping, stop) = watch::channel(false);
+    let mut signals = Signals::new().map_err(Failure::internal)?;
+    let coordinator = tokio::select! {
+        begun = Coordinator::begin(config, log.clone(), now) => begun.map_err(failure)?,
+        () = signals.next() => return Ok(Exit::Healthy),
+    };
+    let serving = coordinator.serve(stop);
+    let mut serving = std::pin::pin!(serving);
+    tokio::select! {
+        served = serving.as_mut() => return served.map(|()| Exit::Healthy).map_err(failure),
+        () = signals.next() => {}
+    }
+    // Nobody listening any more is no reason not to stop.
+    let _ = stopping.send(true);
+    tokio::select! {
+        served = serving.as_mut() => served.map(|()| Exit::Healthy).map_err(failure),
+        () = signals.next() => {
+            log.line("stopped at once");
+            Ok(Exit::Healthy)
+        }
+    }
+}
+
+fn failure(error: ServeError) -> Failure {
+    match error {
+        ServeError::Config(_)
+        | ServeError::RegionCertificates(_)
+        | ServeError::Operators { .. }
+        | ServeError::Target(_) => Failure::usage(error),
+        ServeError::Aws(_) => Failure::nothing_checked(error),
+        _ => Failure::internal(error),
+    }
+}
+
+/// SIGTERM, which a service manager sends, and SIGINT, which a terminal does.
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+fn now() -> Millis {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX)
+}

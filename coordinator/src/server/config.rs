@@ -1,0 +1,481 @@
+//! The coordinator's configuration file: TOML, and every key of it. A key that is not known is an error.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer};
+
+use crate::attest::Fingerprint;
+use crate::gather::read_regular_file;
+
+/// Bytes of a configuration file.
+const SIZE_LIMIT: u64 = 1024 * 1024;
+
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("read the configuration {path}")]
+    Read {
+        path: PathBuf,
+        #[source]
+        source: anyhow::Error,
+    },
+    #[error("the configuration {path} is not UTF-8")]
+    NotUtf8 { path: PathBuf },
+    #[error("the configuration {path}")]
+    Shape {
+        path: PathBuf,
+        #[source]
+        source: toml::de::Error,
+    },
+    #[error("the configuration {path}: `{key}` {problem}")]
+    Value { path: PathBuf, key: &'static str, problem: String },
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    pub listen: Listen,
+    pub store: StoreConfig,
+    pub authority: AuthorityConfig,
+    pub enrolment: Enrolment,
+    #[serde(default)]
+    pub reports: Reports,
+    #[serde(default)]
+    pub limits: Limits,
+    #[serde(default)]
+    pub operators: Operators,
+    #[serde(default)]
+    pub notify: Vec<Target>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listen {
+    /// gRPC for agents, over TLS.
+    pub agents: SocketAddr,
+    /// gRPC for operators on this machine: a Unix socket. Who may open it has every role.
+    #[serde(default)]
+    pub operators: Option<PathBuf>,
+    /// gRPC for operators elsewhere, over mutual TLS.
+    #[serde(default)]
+    pub operators_tls: Option<SocketAddr>,
+    /// `/healthz` and `/metrics`, plain HTTP.
+    #[serde(default)]
+    pub http: Option<SocketAddr>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoreConfig {
+    /// `sqlite:PATH` or `postgres://…`; may hold a password, so it is never printed.
+    pub url: Secret,
+    /// How long changes, and the reports of instances that are silent, are kept.
+    #[serde(default = "days_90")]
+    pub keep: Time,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuthorityConfig {
+    /// Where the embedded authority keeps its key; made when it is not there.
+    #[serde(default)]
+    pub directory: Option<PathBuf>,
+    /// An authority of your own in its place: certificate and key, PEM.
+    #[serde(default)]
+    pub certificate: Option<PathBuf>,
+    #[serde(default)]
+    pub key: Option<PathBuf>,
+    /// PEM: authorities that agents' certificates may come from besides, while one authority follows another.
+    #[serde(default)]
+    pub also_trusted: Vec<PathBuf>,
+    /// The names and addresses that agents reach this coordinator by.
+    pub names: Vec<String>,
+    #[serde(default = "day")]
+    pub certificate_life: Time,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Enrolment {
+    /// Accounts whose instances may enrol.
+    #[serde(default)]
+    pub accounts: BTreeSet<String>,
+    /// Whether accounts of the caller's Organization may too.
+    #[serde(default)]
+    pub organization: bool,
+    /// A folder of AWS's Region certificates for identity documents, PEM, one file each.
+    pub identity_certificates: PathBuf,
+    /// SHA-256 fingerprints of certificates that are good besides those of AWS that the coordinator knows, by Region.
+    #[serde(default)]
+    pub also_pinned: Vec<PinConfig>,
+    /// Whether an instance without a role is refused.
+    #[serde(default)]
+    pub require_role: bool,
+    /// Where STS answers in place of a host of its own: a VPC endpoint, say.
+    #[serde(default)]
+    pub sts_urls: std::collections::BTreeMap<String, String>,
+    /// Whether EC2 is asked for each instance that enrols.
+    #[serde(default = "yes")]
+    pub describe_instances: bool,
+    /// Assumed in the instance's account, by this name, where it is another than the coordinator's own.
+    #[serde(default)]
+    pub role_name: Option<String>,
+    #[serde(default)]
+    pub external_id: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PinConfig {
+    pub region: String,
+    pub sha256: Fingerprint,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Reports {
+    /// From one report of an agent to its next.
+    pub interval: Time,
+    /// How many equal runs make a change.
+    pub hold: u32,
+    /// Without a report for so long, an instance's checks are unknown.
+    pub silent_after: Time,
+}
+
+impl Default for Reports {
+    fn default() -> Self {
+        Self { interval: Time(Duration::from_hours(1)), hold: 2, silent_after: Time(Duration::from_hours(3)) }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Open connections of agents, all together.
+    pub connections: usize,
+    /// Open connections of agents from one address: many instances may stand behind one NAT gateway.
+    pub connections_per_address: usize,
+    /// Handshakes begun in a second; more wait their turn.
+    pub handshakes_per_second: u32,
+    /// Handshakes that wait; more are turned away at once.
+    pub handshakes_waiting: usize,
+    /// From the first byte of a handshake to its last.
+    pub handshake: Time,
+    /// From the handshake to the first request.
+    pub first_request: Time,
+    /// Enrolments begun in a minute from one address.
+    pub enrolments_per_minute: u32,
+    /// Checks on demand under way.
+    pub checks: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 20_000,
+            connections_per_address: 20_000,
+            handshakes_per_second: 1_000,
+            handshakes_waiting: 20_000,
+            handshake: Time(Duration::from_secs(10)),
+            first_request: Time(Duration::from_secs(10)),
+            enrolments_per_minute: 6_000,
+            checks: 256,
+        }
+    }
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Operators {
+    /// Permissions of the Unix socket, octal: "0660".
+    #[serde(default)]
+    pub socket_mode: Option<String>,
+    /// PEM: the authorities that operators' certificates come from.
+    #[serde(default)]
+    pub authorities: Option<PathBuf>,
+    /// Who may do what, by the common name of the certificate.
+    #[serde(default)]
+    pub roles: std::collections::BTreeMap<String, Role>,
+}
+
+/// Each may do what the ones before it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    Read,
+    Check,
+    Admin,
+}
+
+impl Role {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Check => "check",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+/// Who is told of a change.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", tag = "kind")]
+pub enum Target {
+    Webhook {
+        name: String,
+        url: String,
+        secret_file: PathBuf,
+    },
+    EventBridge {
+        name: String,
+        bus: String,
+        #[serde(default)]
+        region: Option<String>,
+    },
+    Sns {
+        name: String,
+        topic: String,
+    },
+}
+
+impl Target {
+    pub fn is_of_aws(&self) -> bool {
+        matches!(self, Self::EventBridge { .. } | Self::Sns { .. })
+    }
+
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Webhook { name, .. } | Self::EventBridge { name, .. } | Self::Sns { name, .. } => name,
+        }
+    }
+}
+
+/// A text that may hold a password.
+#[derive(Clone, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(pub String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// A duration with its unit: `90s`, `6h`, `30d`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Time(pub Duration);
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        parse_time(&text)
+            .map(Self)
+            .ok_or_else(|| serde::de::Error::custom(format_args!("{text:?} is not a time such as 90s, 6h or 30d")))
+    }
+}
+
+/// At most ten years.
+fn parse_time(text: &str) -> Option<Duration> {
+    let border = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at_checked(border)?;
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return None,
+    };
+    let total = number.parse::<u64>().ok()?.checked_mul(seconds)?;
+    (1..=315_360_000).contains(&total).then(|| Duration::from_secs(total))
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn day() -> Time {
+    Time(Duration::from_hours(24))
+}
+
+fn days_90() -> Time {
+    Time(Duration::from_hours(24 * 90))
+}
+
+impl Config {
+    /// Reads the file and checks what can be checked without opening anything that it names.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let bytes = read_regular_file(path, SIZE_LIMIT)
+            .map_err(|source| ConfigError::Read { path: path.to_owned(), source: source.into() })?;
+        let text = String::from_utf8(bytes).map_err(|_| ConfigError::NotUtf8 { path: path.to_owned() })?;
+        Self::parse(&text, path)
+    }
+
+    /// `path` is for the messages only.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let config: Self =
+            toml::from_str(text).map_err(|source| ConfigError::Shape { path: path.to_owned(), source })?;
+        match config.problem() {
+            Some((key, problem)) => Err(ConfigError::Value { path: path.to_owned(), key, problem }),
+            None => Ok(config),
+        }
+    }
+
+    fn problem(&self) -> Option<(&'static str, String)> {
+        let authority = &self.authority;
+        let own = (authority.certificate.is_some(), authority.key.is_some());
+        match (authority.directory.is_some(), own) {
+            (true, (false, false)) | (false, (true, true)) => {}
+            _ => {
+                let problem = "wants either `directory`, or `certificate` and `key` together".to_owned();
+                return Some(("authority", problem));
+            }
+        }
+        if authority.names.is_empty() {
+            return Some((
+                "authority.names",
+                "is empty: no agent could trust this coordinator's certificate".to_owned(),
+            ));
+        }
+        let life = authority.certificate_life.0;
+        if !(Duration::from_secs(10)..=Duration::from_hours(24 * 90)).contains(&life) {
+            return Some(("authority.certificate_life", "is not between 10s and 90d".to_owned()));
+        }
+        let enrolment = &self.enrolment;
+        if enrolment.accounts.is_empty() && !enrolment.organization {
+            return Some(("enrolment.accounts", "is empty: no instance could enrol".to_owned()));
+        }
+        let is_account = |id: &&String| id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_digit());
+        if let Some(id) = enrolment.accounts.iter().find(|id| !is_account(id)) {
+            return Some(("enrolment.accounts", format!("holds {id:?}, which is no account id of 12 digits")));
+        }
+        if !(1..=100).contains(&self.reports.hold) {
+            return Some(("reports.hold", "is not between 1 and 100".to_owned()));
+        }
+        if self.reports.interval.0 < Duration::from_secs(1) {
+            return Some(("reports.interval", "is below 1s".to_owned()));
+        }
+        if self.reports.silent_after.0 <= self.reports.interval.0 {
+            return Some(("reports.silent_after", "is not above `reports.interval`: all would be silent".to_owned()));
+        }
+        let limits = &self.limits;
+        let all = [limits.connections, limits.connections_per_address, limits.handshakes_waiting, limits.checks];
+        if all.contains(&0) || limits.handshakes_per_second == 0 || limits.enrolments_per_minute == 0 {
+            return Some(("limits", "holds a 0: nobody could come in".to_owned()));
+        }
+        if self.socket_mode().is_none() {
+            return Some(("operators.socket_mode", "is not octal permissions such as \"0660\"".to_owned()));
+        }
+        if self.listen.operators_tls.is_some() != self.operators.authorities.is_some() {
+            let problem = "and `listen.operators_tls` go together".to_owned();
+            return Some(("operators.authorities", problem));
+        }
+        let mut names = BTreeSet::new();
+        if let Some(twice) = self.notify.iter().map(Target::name).find(|name| !names.insert(*name)) {
+            return Some(("notify", format!("names {twice:?} twice")));
+        }
+        None
+    }
+
+    /// Permissions of the operators' socket; none where the text is not octal.
+    pub fn socket_mode(&self) -> Option<u32> {
+        let text = self.operators.socket_mode.as_deref().unwrap_or("0600");
+        u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o777)
+    }
+
+    /// Where the embedded authority's certificate is for, as names and addresses.
+    pub fn names(&self) -> impl Iterator<Item = (&str, Option<IpAddr>)> {
+        self.authority.names.iter().map(|name| (name.as_str(), name.parse().ok()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEAST: &str = r#"
+        [listen]
+        agents = "127.0.0.1:0"
+        [store]
+        url = "sqlite:/tmp/store.db"
+        [authority]
+        directory = "/tmp/authority"
+        names = ["localhost"]
+        [enrolment]
+        accounts = ["111122223333"]
+        identity_certificates = "/tmp/certificates"
+    "#;
+
+    fn problem(text: &str) -> String {
+        match Config::parse(text, Path::new("c.toml")) {
+            Ok(config) => panic!("it is taken: {config:?}"),
+            Err(error) => crate::gather::chain(&error),
+        }
+    }
+
+    #[test]
+    fn the_least_configuration_is_taken_with_its_defaults() {
+        let config = Config::parse(LEAST, Path::new("c.toml")).unwrap();
+        assert_eq!(config.reports.hold, 2);
+        assert_eq!(config.authority.certificate_life.0, Duration::from_hours(24));
+        assert_eq!(config.socket_mode(), Some(0o600));
+        assert!(config.enrolment.describe_instances);
+    }
+
+    /// The file of the package, as it is and with every key that stands behind `#`.
+    #[test]
+    fn the_packages_file_is_taken_and_tells_the_defaults() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../packaging/coordinator.toml");
+        let text = std::fs::read_to_string(path).unwrap();
+        let config = Config::parse(&text, Path::new("coordinator.toml")).unwrap();
+        let defaults = Config::parse(LEAST, Path::new("c.toml")).unwrap();
+        assert_eq!(format!("{:?}", config.limits), format!("{:?}", defaults.limits));
+        assert_eq!(format!("{:?}", config.reports), format!("{:?}", defaults.reports));
+        assert_eq!(config.store.keep, defaults.store.keep);
+        assert_eq!(config.socket_mode(), defaults.socket_mode());
+        let all: Vec<&str> = text
+            .lines()
+            .filter(|line| !line.starts_with("directory ="))
+            .map(|line| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).unwrap_or(line))
+            .collect();
+        let config = Config::parse(&all.join("\n"), Path::new("coordinator.toml")).unwrap();
+        assert_eq!(config.notify.len(), 3);
+        assert_eq!(config.operators.roles.get("ada@example.com"), Some(&Role::Admin));
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_line() {
+        let text = LEAST.replace("[store]", "[store]\nkeeep = \"30d\"");
+        let problem = problem(&text);
+        assert!(problem.contains("c.toml") && problem.contains("keeep") && problem.contains("line 5"), "{problem}");
+    }
+
+    #[test]
+    fn what_cannot_work_is_told_with_its_key() {
+        let cases = [
+            ("accounts = [\"111122223333\"]", "accounts = [\"1111\"]", "enrolment.accounts"),
+            ("accounts = [\"111122223333\"]", "accounts = []", "enrolment.accounts"),
+            ("names = [\"localhost\"]", "names = []", "authority.names"),
+            ("names = [\"localhost\"]", "names = [\"a\"]\ncertificate_life = \"1s\"", "authority.certificate_life"),
+            ("directory = \"/tmp/authority\"", "directory = \"/a\"\nkey = \"/k\"", "authority"),
+            ("[store]", "[reports]\nhold = 0\n[store]", "reports.hold"),
+            ("[store]", "[reports]\ninterval = \"3h\"\n[store]", "reports.silent_after"),
+            ("[store]", "[limits]\nchecks = 0\n[store]", "limits"),
+            ("[store]", "[operators]\nsocket_mode = \"rw\"\n[store]", "operators.socket_mode"),
+            ("[store]", "[operators]\nauthorities = \"/a\"\n[store]", "operators.authorities"),
+        ];
+        for (from, to, key) in cases {
+            let problem = problem(&LEAST.replace(from, to));
+            assert!(problem.contains(&format!("`{key}`")), "{to}: {problem}");
+        }
+    }
+
+    #[test]
+    fn the_stores_password_is_never_printed() {
+        let text = LEAST.replace("sqlite:/tmp/store.db", "postgres://eic:hunter2@db/eic");
+        let config = Config::parse(&text, Path::new("c.toml")).unwrap();
+        assert!(!format!("{config:?}").contains("hunter2"));
+    }
+}

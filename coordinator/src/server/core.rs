@@ -1,0 +1,158 @@
+//! What every service of one coordinator shares.
+
+use std::net::IpAddr;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use eic_doctor_agent::checks;
+use eic_doctor_agent::facts::OsFacts;
+use eic_doctor_proto::wire::{WireError, facts_from_wire, v1};
+use eic_doctor_proto::{Attempt, CheckResult, Selection, judge};
+use rustls::ServerConfig;
+
+use super::admission::Admission;
+use super::config::Config;
+use super::live::Live;
+use super::log::Log;
+use super::metrics::Metrics;
+use super::submit::Submissions;
+use crate::attest::RegionCertificates;
+use crate::authority::{Authority, PeerIdentity, ServerCertificate};
+use crate::store::{Millis, SharedStore};
+
+pub(super) struct Core {
+    pub config: Config,
+    /// Names this coordinator among those that share the store.
+    pub id: String,
+    pub store: SharedStore,
+    pub submissions: Submissions,
+    pub authority: Authority,
+    pub region_certificates: RegionCertificates,
+    pub live: Live,
+    pub open: super::routing::Open,
+    pub admission: Arc<Admission>,
+    pub metrics: Arc<Metrics>,
+    pub log: Log,
+    pub now: fn() -> Millis,
+    pub checks: tokio::sync::Semaphore,
+    pub aws: super::aws::AwsSide,
+    pub tls: Arc<ServerConfig>,
+    /// What `tls` shows: replaced while it lasts.
+    pub certificate: Arc<ServerCertificate>,
+    turned_away: std::sync::Mutex<TurnedAwayCount>,
+}
+
+/// A flood must not fill the log as well.
+#[derive(Default)]
+struct TurnedAwayCount {
+    told_at: Millis,
+    since: u64,
+}
+
+/// What has to be there before the first agent comes.
+pub(super) struct Parts {
+    pub config: Config,
+    pub id: String,
+    pub store: SharedStore,
+    pub submissions: Submissions,
+    pub authority: Authority,
+    pub region_certificates: RegionCertificates,
+    pub admission: Arc<Admission>,
+    pub metrics: Arc<Metrics>,
+    pub log: Log,
+    pub now: fn() -> Millis,
+    pub aws: super::aws::AwsSide,
+    pub tls: Arc<ServerConfig>,
+    pub certificate: Arc<ServerCertificate>,
+}
+
+/// Facts of a report, and what this coordinator's own rules say of them.
+pub(super) struct Judged {
+    pub results: Vec<CheckResult>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum JudgeError {
+    #[error(transparent)]
+    Wire(#[from] WireError),
+    #[error("the facts are those of {of}")]
+    OtherInstance { of: String },
+}
+
+impl Core {
+    pub fn new(parts: Parts) -> Self {
+        let Parts {
+            config,
+            id,
+            store,
+            submissions,
+            authority,
+            region_certificates,
+            admission,
+            metrics,
+            log,
+            now,
+            aws,
+            tls,
+            certificate,
+        } = parts;
+        let checks = tokio::sync::Semaphore::new(config.limits.checks);
+        Self {
+            config,
+            id,
+            store,
+            submissions,
+            authority,
+            region_certificates,
+            live: Live::default(),
+            open: super::routing::Open::default(),
+            admission,
+            metrics,
+            log,
+            now,
+            checks,
+            aws,
+            tls,
+            certificate,
+            turned_away: std::sync::Mutex::default(),
+        }
+    }
+
+    pub fn now(&self) -> Millis {
+        (self.now)()
+    }
+
+    pub fn turned_away(&self, address: IpAddr, why: &str) {
+        let now = self.now();
+        let mut count = self.turned_away.lock().unwrap_or_else(PoisonError::into_inner);
+        count.since += 1;
+        if now.saturating_sub(count.told_at) >= 10_000 {
+            let since = std::mem::take(&mut count.since);
+            count.told_at = now;
+            drop(count);
+            self.log.line(&format!("{address} was turned away ({since} since the last such line): {why}"));
+        }
+    }
+
+    /// Judges the facts that an agent sent by our own rules: its own results are what an older catalogue, or a liar, says of them.
+    pub fn judged(&self, report: &v1::AgentReport, peer: &PeerIdentity) -> Result<Judged, JudgeError> {
+        let attempt = report.attempt.clone().ok_or(WireError::Missing("attempt"))?;
+        let attempt = Attempt::try_from(attempt)?;
+        let facts = report.facts.clone().ok_or(WireError::Missing("facts"))?;
+        let facts: OsFacts = facts_from_wire(facts)?;
+        for view in [&facts.imds.as_root, &facts.imds.as_keys_user] {
+            if let Some(answer) = view.instance_id.known().filter(|answer| answer.status == 200) {
+                let of = answer.body.raw().trim();
+                if of != peer.instance_id {
+                    return Err(JudgeError::OtherInstance { of: answer.body.to_string() });
+                }
+            }
+        }
+        Ok(Judged { results: judge(checks::entries(&facts, &attempt), &Selection::default()) })
+    }
+
+    /// What an agent is to wait for between two reports.
+    pub fn interval(&self) -> Duration {
+        self.config.reports.interval.0
+    }
+}

@@ -1,0 +1,282 @@
+//! `eic-doctor serve`: agents enrol, report and are asked; operators see and ask.
+//!
+//! Invariants: the authenticated certificate is the subject of everything that an agent sends; what an agent says of its checks is
+//! evidence, judged anew here; an acknowledgement means that the store has it; nothing here runs a command anywhere.
+
+mod accept;
+mod admission;
+mod agent;
+mod aws;
+pub mod config;
+mod core;
+mod enrol;
+mod http;
+mod live;
+mod log;
+mod metrics;
+mod operator;
+mod operators;
+mod peer;
+mod routing;
+mod status;
+mod submit;
+mod tasks;
+mod tell;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use eic_doctor_proto::wire::MESSAGE_LIMIT;
+use eic_doctor_proto::wire::v1::agent_service_server::AgentServiceServer;
+use eic_doctor_proto::wire::v1::enrolment_service_server::EnrolmentServiceServer;
+use ring::rand::{SecureRandom as _, SystemRandom};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tonic::service::Routes;
+
+pub use log::Log;
+pub use status::RETRY_AFTER;
+
+use self::core::{Core, Parts};
+use admission::Admission;
+use aws::AwsSide;
+use config::{AuthorityConfig, Config, ConfigError, Target};
+use metrics::Metrics;
+use submit::Submissions;
+
+use crate::attest::region_certificates::RegionCertificatesError;
+use crate::attest::{Pin, RegionCertificates};
+use crate::authority::{Authority, AuthorityError, ServerCertificate, TlsError, read_certificates, server_config};
+use crate::gather::aws::Teller;
+use crate::notify::Targets;
+use crate::store::{self, Millis, SharedStore, StoreError};
+
+/// A certificate request, an identity document of 16 kB at most, and its signature.
+const ENROLMENT_LIMIT: usize = 64 * 1024;
+/// The coordinator's own certificate: issued at its start, replaced at half life.
+const OWN_LIFE: Duration = Duration::from_hours(24 * 60);
+/// How long a graceful stop waits for requests that are under way.
+const GRACE: Duration = Duration::from_secs(20);
+/// At a stop, agents are told to come back spread over this time.
+const SPREAD: Duration = Duration::from_secs(30);
+
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error("open the store")]
+    Store(#[source] StoreError),
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
+    #[error("the agents' TLS")]
+    Tls(#[from] TlsError),
+    #[error(transparent)]
+    RegionCertificates(#[from] RegionCertificatesError),
+    #[error("listen on {at}")]
+    Listen {
+        at: String,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("the operators' authorities in {path}")]
+    Operators {
+        path: PathBuf,
+        #[source]
+        source: anyhow::Error,
+    },
+    #[error(transparent)]
+    Target(#[from] tell::TargetError),
+    #[error("AWS's side")]
+    Aws(#[source] anyhow::Error),
+}
+
+/// Where a coordinator that has begun can be reached; ports that were 0 in the configuration are real here.
+#[derive(Clone, Debug)]
+pub struct Bound {
+    pub agents: std::net::SocketAddr,
+    pub http: Option<std::net::SocketAddr>,
+    pub operators_tls: Option<std::net::SocketAddr>,
+}
+
+/// Everything open and listening; nothing served yet.
+pub struct Coordinator {
+    core: Arc<Core>,
+    listeners: Listeners,
+    told: Targets<Teller>,
+    pub bound: Bound,
+}
+
+struct Listeners {
+    agents: TcpListener,
+    http: Option<TcpListener>,
+    operators: Option<operators::Socket>,
+    operators_tls: Option<(TcpListener, Arc<rustls::ServerConfig>)>,
+}
+
+impl Coordinator {
+    /// Opens all that the configuration names, so that what is wrong with it is said before the first agent comes.
+    pub async fn begin(config: Config, log: Log, now: fn() -> Millis) -> Result<Self, ServeError> {
+        let authority = authority(&config.authority, now())?;
+        let certificate = own_certificate(&authority, &config, now(), None)?;
+        let tls = Arc::new(server_config(&authority, Arc::clone(&certificate))?);
+        let pins = config.enrolment.also_pinned.iter();
+        let pins: Vec<Pin> = pins.map(|pin| Pin { region: pin.region.clone(), sha256: pin.sha256 }).collect();
+        let region_certificates = RegionCertificates::load(&config.enrolment.identity_certificates, &pins)?;
+        let regions: Vec<&str> = region_certificates.regions().collect();
+        log.line(&format!("instances may enrol from {} Regions: {}", regions.len(), regions.join(", ")));
+        let operators_tls = match (&config.operators.authorities, config.listen.operators_tls) {
+            (Some(path), Some(at)) => {
+                let tls = operators::tls(path, Arc::clone(&certificate))
+                    .map_err(|source| ServeError::Operators { path: path.clone(), source })?;
+                Some((listen(at).await?, tls))
+            }
+            _ => None,
+        };
+        let store: SharedStore = store::open(&config.store.url.0).await.map_err(ServeError::Store)?;
+        let aws = AwsSide::begin(&config).await.map_err(ServeError::Aws)?;
+        let told = tell::targets(&config, &aws)?;
+        let metrics = Arc::new(Metrics::default());
+        let targets: Vec<String> = config.notify.iter().map(Target::name).map(str::to_owned).collect();
+        let submissions =
+            Submissions::new(Arc::clone(&store), config.reports.hold, targets, Arc::clone(&metrics), log.clone());
+        let agents = listen(config.listen.agents).await?;
+        let http = match config.listen.http {
+            Some(at) => Some(listen(at).await?),
+            None => None,
+        };
+        let operators = match &config.listen.operators {
+            Some(path) => {
+                let mode = config.socket_mode().unwrap_or(0o600);
+                let bound = operators::Socket::bind(path, mode);
+                Some(bound.map_err(|source| ServeError::Listen { at: path.display().to_string(), source })?)
+            }
+            None => None,
+        };
+        let address = |listener: &TcpListener| {
+            listener.local_addr().map_err(|source| ServeError::Listen { at: "an address".to_owned(), source })
+        };
+        let bound = Bound {
+            agents: address(&agents)?,
+            http: http.as_ref().map(address).transpose()?,
+            operators_tls: operators_tls.as_ref().map(|(listener, _)| address(listener)).transpose()?,
+        };
+        let admission = Admission::new(config.limits, Instant::now());
+        let core = Arc::new(Core::new(Parts {
+            config,
+            id: random_name(),
+            store,
+            submissions,
+            authority,
+            region_certificates,
+            admission,
+            metrics,
+            log,
+            now,
+            aws,
+            tls,
+            certificate,
+        }));
+        let listeners = Listeners { agents, http, operators, operators_tls };
+        Ok(Self { core, listeners, told, bound })
+    }
+
+    /// Serves until `stop` says true, and then until what is under way has ended or [`GRACE`] is over.
+    pub async fn serve(self, stop: watch::Receiver<bool>) -> Result<(), ServeError> {
+        let Self { core, listeners, told, bound } = self;
+        let heard = core.store.subscribe().await.map_err(ServeError::Store)?;
+        core.log.line(&format!("serving agents on {}", bound.agents));
+        let mut serving = JoinSet::new();
+        serving.spawn(accept::accept(Arc::clone(&core), listeners.agents, routes(&core), stop.clone()));
+        if let Some(listener) = listeners.http {
+            serving.spawn(http::serve(Arc::clone(&core), listener, stop.clone()));
+        }
+        if let Some(socket) = listeners.operators {
+            serving.spawn(operators::serve_socket(Arc::clone(&core), socket, stop.clone()));
+        }
+        if let Some((listener, tls)) = listeners.operators_tls {
+            serving.spawn(operators::serve_tls(Arc::clone(&core), listener, tls, stop.clone()));
+        }
+        serving.spawn(routing::listen(Arc::clone(&core), heard, stop.clone()));
+        if !told.is_empty() {
+            // A thread of its own: many targets at once borrow from one round, which the compiler does not see to be safe to move.
+            let (core, stop, here) = (Arc::clone(&core), stop.clone(), tokio::runtime::Handle::current());
+            serving.spawn_blocking(move || here.block_on(tell::tell(core, told, stop)));
+        }
+        tasks::spawn_all(&core, &mut serving, &stop);
+        let mut stop = stop;
+        stopped(&mut stop).await;
+        core.log.line("stopping: no more come in, and who is in may end");
+        let count = u32::try_from(core.live.len().max(1)).unwrap_or(u32::MAX);
+        core.live.send_away(|place| {
+            let place = u32::try_from(place).unwrap_or(u32::MAX);
+            Duration::from_secs(1) + SPREAD.mul_f64(f64::from(place) / f64::from(count))
+        });
+        let ended = tokio::time::timeout(GRACE, async { while serving.join_next().await.is_some() {} }).await;
+        if ended.is_err() {
+            core.log.line(&format!("not everything ended within {} s", GRACE.as_secs()));
+            serving.shutdown().await;
+        }
+        Ok(())
+    }
+}
+
+fn routes(core: &Arc<Core>) -> Routes {
+    let agents = AgentServiceServer::new(agent::Agents(Arc::clone(core)))
+        .max_decoding_message_size(MESSAGE_LIMIT)
+        .max_encoding_message_size(MESSAGE_LIMIT);
+    let enrolments = EnrolmentServiceServer::new(enrol::Enrolments(Arc::clone(core)))
+        .max_decoding_message_size(ENROLMENT_LIMIT)
+        .max_encoding_message_size(ENROLMENT_LIMIT);
+    Routes::new(agents).add_service(enrolments).prepare()
+}
+
+async fn listen(at: std::net::SocketAddr) -> Result<TcpListener, ServeError> {
+    TcpListener::bind(at).await.map_err(|source| ServeError::Listen { at: at.to_string(), source })
+}
+
+/// The authority that the configuration names, with those that it trusts besides.
+fn authority(config: &AuthorityConfig, now: Millis) -> Result<Authority, AuthorityError> {
+    let mut authority = match (&config.directory, &config.certificate, &config.key) {
+        (_, Some(certificate), Some(key)) => Authority::from_files(certificate, key)?,
+        (directory, _, _) => Authority::embedded(&directory.clone().unwrap_or_default(), now)?,
+    };
+    for path in &config.also_trusted {
+        authority.trust(read_certificates(path)?);
+    }
+    Ok(authority)
+}
+
+/// A certificate of the coordinator's own, new, or in the place of the one that is shown now.
+fn own_certificate(
+    authority: &Authority,
+    config: &Config,
+    now: Millis,
+    shown: Option<&Arc<ServerCertificate>>,
+) -> Result<Arc<ServerCertificate>, ServeError> {
+    let identity = authority.issue_server(&config.authority.names, now, OWN_LIFE)?;
+    match shown {
+        Some(shown) => {
+            shown.replace(identity)?;
+            Ok(Arc::clone(shown))
+        }
+        None => Ok(Arc::new(ServerCertificate::new(identity)?)),
+    }
+}
+
+/// Returns when `stop` says true. That nobody can say it any more is a stop too.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// 128 random bits, in hexadecimal.
+fn random_name() -> String {
+    let mut bytes = [0_u8; 16];
+    // The system's source does not fail on any Linux that runs this; and a name of zeros still names.
+    let _ = SystemRandom::new().fill(&mut bytes);
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

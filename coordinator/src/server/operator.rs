@@ -1,0 +1,273 @@
+//! `OperatorService`: what operators may see, ask for and forbid.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use eic_doctor_proto::Attempt;
+use eic_doctor_proto::wire::v1;
+use eic_doctor_proto::wire::v1::operator_service_server::OperatorService;
+use tokio::sync::mpsc;
+use tokio_stream::Stream;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Code, Request, Response, Status};
+
+use super::agent::unpacked;
+use super::config::Role;
+use super::core::Core;
+use super::live::AskError;
+use super::metrics::OutcomeWord;
+use super::peer::Operator;
+use super::status::{later, of_ask, of_store};
+use crate::gather::chain;
+use crate::store::{AgentRecord, AgentState, Half, StoreError, StoredChange};
+
+const PAGE: u32 = 1_000;
+/// What an instance is given for a check on demand: the agent's own default, and its most.
+const BUDGET: Duration = Duration::from_secs(10);
+const MOST: Duration = Duration::from_secs(60);
+/// Between two looks for changes of other coordinators' agents: the database tells of our own at once.
+const LOOK: Duration = Duration::from_secs(1);
+
+pub(super) struct Operators(pub Arc<Core>);
+
+type Changes = Pin<Box<dyn Stream<Item = Result<v1::DriftChange, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl OperatorService for Operators {
+    type WatchDriftStream = Changes;
+
+    async fn list_agents(
+        &self,
+        request: Request<v1::ListAgentsRequest>,
+    ) -> Result<Response<v1::ListAgentsResponse>, Status> {
+        Operator::needed(&request, Role::Read)?;
+        let request = request.into_inner();
+        let limit = page(request.page_size)?;
+        let after = (!request.page_token.is_empty()).then_some(request.page_token.as_str());
+        let records = self.0.store.agents(after, limit).await.map_err(|error| self.ill(&error))?;
+        let is_last = records.len() < usize::try_from(limit).unwrap_or(usize::MAX);
+        let next = records.last().filter(|_| !is_last).map(|record| record.instance_id.clone());
+        Ok(Response::new(v1::ListAgentsResponse {
+            agents: records.into_iter().map(agent).collect(),
+            next_page_token: next.unwrap_or_default(),
+        }))
+    }
+
+    async fn show_agent(&self, request: Request<v1::AgentRequest>) -> Result<Response<v1::Agent>, Status> {
+        Operator::needed(&request, Role::Read)?;
+        self.record(&request.into_inner().instance_id).await.map(agent).map(Response::new)
+    }
+
+    async fn revoke_agent(&self, request: Request<v1::AgentRequest>) -> Result<Response<v1::Agent>, Status> {
+        let operator = Operator::needed(&request, Role::Admin)?.name.clone();
+        let request = request.into_inner();
+        let revoked = self.set_state(&request, AgentState::Revoked, &operator).await?;
+        self.0.live.end(&request.instance_id);
+        // A stream at another coordinator ends there; each report asks the record anyway.
+        if let Err(error) = self.0.store.publish(&super::routing::revoked(&request.instance_id)).await {
+            self.ill(&error);
+        }
+        Ok(Response::new(revoked))
+    }
+
+    async fn allow_agent_again(&self, request: Request<v1::AgentRequest>) -> Result<Response<v1::Agent>, Status> {
+        let operator = Operator::needed(&request, Role::Admin)?.name.clone();
+        let request = request.into_inner();
+        self.set_state(&request, AgentState::AllowedAgain, &operator).await.map(Response::new)
+    }
+
+    async fn check_instance(
+        &self,
+        request: Request<v1::InstanceCheckRequest>,
+    ) -> Result<Response<v1::InstanceReport>, Status> {
+        let operator = Operator::needed(&request, Role::Check)?.name.clone();
+        let request = request.into_inner();
+        let attempt = request.attempt.ok_or_else(|| Status::invalid_argument("`attempt` is missing"))?;
+        let attempt = Attempt::try_from(attempt).map_err(|error| Status::invalid_argument(chain(&error)))?;
+        let budget = match request.budget_ms {
+            0 => BUDGET,
+            millis => Duration::from_millis(millis).min(MOST),
+        };
+        let id = request.instance_id;
+        let core = &self.0;
+        let Ok(_permit) = core.checks.try_acquire() else {
+            core.metrics.check(OutcomeWord::TurnedAway);
+            let message = format!("{} checks are under way, as many as may be", core.config.limits.checks);
+            return Err(later(Code::ResourceExhausted, message, Duration::from_secs(5)));
+        };
+        core.log.line(&format!("{operator} asks {id} to check itself"));
+        let asked = super::routing::ask(core, &id, &attempt, budget).await;
+        core.metrics.check(match &asked {
+            Ok(_) => OutcomeWord::Ok,
+            Err(_) => OutcomeWord::Failed,
+        });
+        match asked {
+            Ok(report) => {
+                let now = core.now();
+                Ok(Response::new(v1::InstanceReport {
+                    instance_id: id,
+                    report: Some(report),
+                    received_at_ms: now,
+                    confirmed_at_ms: now,
+                }))
+            }
+            Err(AskError::NotHere(_)) => {
+                // Says whether the instance is known at all.
+                let record = self.record(&id).await?;
+                let seen = match record.last_seen {
+                    Some(seen) => format!("it was last heard of {} s ago", core.now().saturating_sub(seen) / 1_000),
+                    None => "it was never heard of since it enrolled".to_owned(),
+                };
+                Err(later(
+                    Code::Unavailable,
+                    format!("the agent of {id} is not connected: {seen}"),
+                    Duration::from_secs(30),
+                ))
+            }
+            Err(error) => Err(of_ask(&error)),
+        }
+    }
+
+    async fn last_report(&self, request: Request<v1::AgentRequest>) -> Result<Response<v1::InstanceReport>, Status> {
+        Operator::needed(&request, Role::Read)?;
+        let id = request.into_inner().instance_id;
+        let stored = self.0.store.last_report(&id, Half::Os).await.map_err(|error| self.ill(&error))?;
+        let stored = stored.ok_or_else(|| Status::not_found(format!("no report of {id} is stored")))?;
+        let report = unpacked(&stored.report)
+            .ok_or_else(|| Status::data_loss(format!("the stored report of {id} is damaged")))?;
+        Ok(Response::new(v1::InstanceReport {
+            instance_id: id,
+            report: Some(report),
+            received_at_ms: stored.received_at,
+            confirmed_at_ms: stored.confirmed_at,
+        }))
+    }
+
+    async fn list_drift(&self, request: Request<v1::DriftRequest>) -> Result<Response<v1::DriftResponse>, Status> {
+        Operator::needed(&request, Role::Read)?;
+        let request = request.into_inner();
+        let limit = page(request.limit)?;
+        let changes = self.0.store.changes(request.instance_id.as_deref(), request.after, limit).await;
+        let changes = changes.map_err(|error| self.ill(&error))?.into_iter().map(change).collect();
+        Ok(Response::new(v1::DriftResponse { changes }))
+    }
+
+    async fn watch_drift(
+        &self,
+        request: Request<v1::DriftRequest>,
+    ) -> Result<Response<Self::WatchDriftStream>, Status> {
+        Operator::needed(&request, Role::Read)?;
+        let request = request.into_inner();
+        let core = Arc::clone(&self.0);
+        let (changes, to_operator) = mpsc::channel(16);
+        tokio::spawn(async move {
+            let mut after = request.after;
+            loop {
+                let found = match core.store.changes(request.instance_id.as_deref(), after, PAGE).await {
+                    Ok(found) => found,
+                    Err(error) => {
+                        core.metrics.store_error();
+                        let _ = changes.send(Err(of_store(&error))).await;
+                        return;
+                    }
+                };
+                for found in found {
+                    after = found.number;
+                    if changes.send(Ok(change(found))).await.is_err() {
+                        return;
+                    }
+                }
+                tokio::select! {
+                    () = tokio::time::sleep(LOOK) => {}
+                    () = changes.closed() => return,
+                }
+            }
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(to_operator))))
+    }
+}
+
+impl Operators {
+    fn ill(&self, error: &StoreError) -> Status {
+        self.0.metrics.store_error();
+        self.0.log.line(&chain(error));
+        of_store(error)
+    }
+
+    async fn record(&self, instance_id: &str) -> Result<AgentRecord, Status> {
+        let record = self.0.store.agent(instance_id).await.map_err(|error| self.ill(&error))?;
+        record.ok_or_else(|| {
+            Status::not_found(format!("no agent has enrolled for {}", eic_doctor_proto::visible(instance_id)))
+        })
+    }
+
+    async fn set_state(
+        &self,
+        request: &v1::AgentRequest,
+        state: AgentState,
+        operator: &str,
+    ) -> Result<v1::Agent, Status> {
+        let why =
+            if request.why.is_empty() { format!("by {operator}") } else { format!("by {operator}: {}", request.why) };
+        let changed = self.0.store.set_state(&request.instance_id, state, &why, self.0.now()).await;
+        let record = changed.map_err(|error| self.ill(&error))?;
+        let record = record.ok_or_else(|| {
+            Status::not_found(format!("no agent has enrolled for {}", eic_doctor_proto::visible(&request.instance_id)))
+        })?;
+        self.0.log.line(&format!(
+            "{}: {} {why}",
+            record.instance_id,
+            match state {
+                AgentState::Enrolled => "enrolled",
+                AgentState::Revoked => "revoked",
+                AgentState::AllowedAgain => "allowed to enrol again",
+            }
+        ));
+        Ok(agent(record))
+    }
+}
+
+fn page(asked: u32) -> Result<u32, Status> {
+    match asked {
+        0 => Ok(PAGE),
+        1..=PAGE => Ok(asked),
+        _ => Err(Status::invalid_argument(format!("a page has at most {PAGE} items"))),
+    }
+}
+
+fn agent(record: AgentRecord) -> v1::Agent {
+    let state = match record.state {
+        AgentState::Enrolled => v1::AgentState::Enrolled,
+        AgentState::Revoked => v1::AgentState::Revoked,
+        AgentState::AllowedAgain => v1::AgentState::AllowedAgain,
+    };
+    v1::Agent {
+        instance_id: record.instance_id,
+        account_id: record.account_id,
+        region: record.region,
+        availability_zone: record.availability_zone,
+        image_id: record.image_id,
+        agent_version: record.agent_version,
+        state: state.into(),
+        state_why: record.state_why,
+        state_since_ms: record.state_since,
+        enrolled_at_ms: record.enrolled_at,
+        certificate_serial: record.serial,
+        certificate_not_after_ms: record.not_after,
+        last_seen_ms: record.last_seen,
+        connected_to: record.connected_to,
+    }
+}
+
+fn change(stored: StoredChange) -> v1::DriftChange {
+    v1::DriftChange {
+        number: stored.number,
+        instance_id: stored.instance_id,
+        check_id: stored.change.check_id,
+        was: v1::Status::from(stored.change.was).into(),
+        is: Some((&stored.change.is).into()),
+        since_ms: stored.change.since,
+        told_at_ms: stored.change.told_at,
+    }
+}

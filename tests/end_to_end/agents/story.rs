@@ -1,0 +1,105 @@
+//! One coordinator with its embedded store, three instances.
+
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::coordinator::{Coordinator, Watched, Wishes};
+use super::webhook::Webhook;
+use super::{Resident, authority_of};
+
+const KEYS_COMMAND: &str = "os.sshd.authorized-keys-command";
+
+#[test]
+fn agents_enrol_report_are_asked_drift_is_told_and_nothing_is_lost_by_a_kill_or_a_cut() {
+    let dir = TempDir::new().unwrap();
+    let webhook = Webhook::begin();
+    let secret = dir.path().join("secret");
+    std::fs::write(&secret, "of the webhook").unwrap();
+    let store = format!("sqlite:{}", dir.path().join("store.db").display());
+    let authority = format!("directory = \"{}\"", dir.path().join("authority").display());
+    let more = format!(
+        "[[notify]]\nkind = \"webhook\"\nname = \"hook\"\nurl = \"http://{}/\"\nsecret_file = \"{}\"\n",
+        webhook.at,
+        secret.display()
+    );
+    let first = Resident::made();
+    let mut wishes = Wishes {
+        store: &store,
+        dir: dir.path(),
+        authority: &authority,
+        agents: "127.0.0.1:0".parse().unwrap(),
+        more: &more,
+    };
+    let coordinator = Coordinator::begin(&first, &wishes);
+    let authorities = authority_of(&coordinator);
+    let begin = |scenario| Resident::begin(scenario, coordinator.agents, &authorities);
+    let residents = [begin(first), begin(Resident::made()), begin(Resident::made())];
+    for resident in &residents {
+        coordinator.wait_for(&format!("{} connected", resident.id()));
+    }
+    let agents = coordinator.ask(&["agents", "list", "--output", "json"]);
+    assert_eq!((agents.code, agents.stdout.lines().count()), (0, 3), "{}", agents.stdout);
+
+    live_check(&coordinator, &residents[0]);
+
+    let changes = Watched::begin(coordinator.command(&["drift", "watch", "--output", "json"]));
+    let broken = &residents[1];
+    broken.scenario.fault("keys-command-overridden");
+    let change = changes.next_of(broken.id(), KEYS_COMMAND);
+    assert_eq!((&change["was"], &change["is"]["status"]), (&json!("ok"), &json!("fail")));
+    assert!(change["is"]["remedy"]["text"].is_string(), "{change}");
+    let (heads, body) = webhook.next();
+    assert!(heads.iter().any(|line| line.starts_with("x-eic-doctor-signature: sha256=")), "{heads:?}");
+    assert_eq!(body["instance_id"], json!(broken.id()), "{body}");
+
+    mend(broken);
+    let change = changes.next_of(broken.id(), KEYS_COMMAND);
+    assert_eq!((&change["was"], &change["is"]["status"]), (&json!("fail"), &json!("ok")));
+    drop(changes);
+    let told = coordinator.ask(&["drift", "list", "--output", "json"]).stdout;
+
+    let agents = coordinator.agents;
+    coordinator.kill();
+    wishes.agents = agents;
+    let coordinator = Coordinator::begin(&residents[0].scenario, &wishes);
+    for resident in &residents {
+        coordinator.wait_for(&format!("{} connected", resident.id()));
+    }
+    let after = coordinator.ask(&["drift", "list", "--output", "json"]).stdout;
+    assert!(after.starts_with(&told), "what was told is kept, in its order:\n{told}\n{after}");
+
+    let away = &residents[2];
+    let changes = Watched::begin(coordinator.command(&["drift", "watch", away.id(), "--output", "json"]));
+    away.relay.cut();
+    let change = changes.next_of(away.id(), "os");
+    assert_eq!(change["is"]["status"], "unknown", "{change}");
+    away.relay.join(coordinator.agents);
+    let change = changes.next_of(away.id(), "os");
+    assert_eq!((&change["was"], &change["is"]["status"]), (&json!("unknown"), &json!("ok")), "{change}");
+
+    // Certificates lived for 20 s all the while: each agent has one of its own that is good, and none enrolled again.
+    for resident in &residents {
+        let shown = coordinator.ask(&["agents", "show", resident.id(), "--output", "json"]);
+        let shown: serde_json::Value = serde_json::from_str(&shown.stdout).unwrap();
+        assert_eq!(shown["state"], "enrolled");
+        assert_eq!(shown["state_why"], "first enrolment of the instance", "{shown}");
+        assert!(shown["certificate_not_after"].as_str() > shown["enrolled_at"].as_str());
+    }
+}
+
+fn live_check(coordinator: &Coordinator, resident: &Resident) {
+    let at = coordinator.at();
+    let run = resident.scenario.check(&["--via", "browser", "--os-facts", "agent", "--coordinator", &at]);
+    run.expect(0, "yes", &[]);
+    assert!(run.report()["notes"].to_string().contains("resident agent"), "{}", run.report()["notes"]);
+    resident.scenario.fault("keys-command-overridden");
+    let run = resident.scenario.check(&["--via", "browser", "--os-facts", "agent", "--coordinator", &at]);
+    run.expect(1, "no", &[KEYS_COMMAND]);
+    mend(resident);
+}
+
+/// Takes the fault's override of sshd's unit away.
+fn mend(resident: &Resident) {
+    let script = "rm /etc/systemd/system/ssh.service.d/override.conf && systemctl daemon-reload && systemctl restart ssh.service";
+    assert_eq!(resident.exec(&["sh", "-c", script])["returncode"], 0);
+}

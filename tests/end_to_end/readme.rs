@@ -62,6 +62,12 @@ fn every_command_of_the_readme_does_what_it_says() {
                 }
                 assert!(command.status().unwrap().success(), "{words:?}");
             }
+            ["eic-doctor", "serve", "--check-config", "--config", file] => {
+                let mut command = crate::lab::doctor();
+                command.args(["serve", "--check-config", "--config"]).arg(root().join(file));
+                let found = run(command);
+                assert_eq!(found.code, 0, "{}", found.stderr);
+            }
             ["eic-doctor-agent", arguments @ ..] => {
                 let argv: Vec<&str> = [&["/usr/bin/eic-doctor-agent"], arguments].concat();
                 let answer =

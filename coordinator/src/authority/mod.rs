@@ -6,6 +6,7 @@
 mod embedded;
 mod issue;
 mod peer;
+mod published;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -19,6 +20,7 @@ use rustls::pki_types::CertificateDer;
 pub use embedded::read_certificates;
 pub use issue::{IssuedCertificate, Life, ServerIdentity};
 pub use peer::{PeerError, PeerIdentity};
+pub use published::PUBLISHED;
 pub use tls::{ServerCertificate, TlsError, server_config};
 
 /// Signs certificates, and knows which authorities' certificates are believed.

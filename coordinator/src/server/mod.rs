@@ -122,6 +122,9 @@ impl Coordinator {
     /// Opens all that the configuration names, so that what is wrong with it is said before the first agent comes.
     pub async fn begin(config: Config, log: Log, now: fn() -> Millis) -> Result<Self, ServeError> {
         let authority = authority(&config.authority, now())?;
+        if let Some(directory) = &config.authority.directory {
+            log.line(&format!("agents are to trust {}", authority.publish(directory)?.display()));
+        }
         let certificate = own_certificate(&authority, &config, now(), None)?;
         let tls = Arc::new(server_config(&authority, Arc::clone(&certificate))?);
         let pins = config.enrolment.also_pinned.iter();
@@ -165,10 +168,13 @@ impl Coordinator {
             http: http.as_ref().map(address).transpose()?,
             operators_tls: operators_tls.as_ref().map(|(listener, _)| address(listener)).transpose()?,
         };
+        let id = format!("{}@{}", host_name(), bound.agents);
+        // What a coordinator that was killed here has left behind.
+        store.disconnect_all(&id).await.map_err(ServeError::Store)?;
         let admission = Admission::new(config.limits, Instant::now());
         let core = Arc::new(Core::new(Parts {
             config,
-            id: random_name(),
+            id,
             store,
             submissions,
             authority,
@@ -271,6 +277,12 @@ fn own_certificate(
 /// Returns when `stop` says true. That nobody can say it any more is a stop too.
 async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// As the kernel has it. Coordinators that share a store have machines, or containers, of their own.
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    eic_doctor_proto::visible(name.trim()).into_owned()
 }
 
 /// 128 random bits, in hexadecimal.

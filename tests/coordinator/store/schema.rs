@@ -108,6 +108,8 @@ fn the_migrations_that_were_delivered_are_as_they_were() {
     let delivered = [
         ("sqlite/0001_first.sql", "a87d1065c60ba888c40a979c54fcfc2bb0b0fad043b0e95e98ebcc82c835ece1"),
         ("postgres/0001_first.sql", "e95efa4892956e3f0e0650732f202c87e8aa4c3ef784dfe2f9938cf713215416"),
+        ("sqlite/0002_answers.sql", "037351680d1e6f2abd24e8e30f8ef73c6552154434e700e590a5d5e78343b1c0"),
+        ("postgres/0002_answers.sql", "64b82234709fd6ea8f37752ecbb814789385e8dacd6b92d928d81f68dbb2eef6"),
     ];
     for (file, expected) in delivered {
         let path = format!("{}/src/store/migrations/{file}", env!("CARGO_MANIFEST_DIR"));

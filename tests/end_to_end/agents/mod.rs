@@ -69,10 +69,9 @@ impl Resident {
     }
 }
 
-/// The coordinator's own authority, as it keeps it.
-fn authority_of(coordinator: &Coordinator) -> std::path::PathBuf {
-    let folder = std::fs::read_dir(coordinator.dir.join("authority")).unwrap();
-    let mut files = folder.map(|entry| entry.unwrap().path());
-    let found = files.find(|path| path.extension().is_some_and(|extension| extension == "pem"));
-    found.expect("the embedded authority's certificate")
+/// What the coordinator gives agents to trust: certificates, and no key.
+fn authorities_of(coordinator: &Coordinator) -> std::path::PathBuf {
+    let path = coordinator.dir.join("authority/for-agents.pem");
+    assert!(!std::fs::read_to_string(&path).unwrap().contains("PRIVATE"));
+    path
 }

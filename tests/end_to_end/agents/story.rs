@@ -5,7 +5,7 @@ use tempfile::TempDir;
 
 use super::coordinator::{Coordinator, Watched, Wishes};
 use super::webhook::Webhook;
-use super::{Resident, authority_of};
+use super::{Resident, authorities_of};
 
 const KEYS_COMMAND: &str = "os.sshd.authorized-keys-command";
 
@@ -31,7 +31,7 @@ fn agents_enrol_report_are_asked_drift_is_told_and_nothing_is_lost_by_a_kill_or_
         more: &more,
     };
     let coordinator = Coordinator::begin(&first, &wishes);
-    let authorities = authority_of(&coordinator);
+    let authorities = authorities_of(&coordinator);
     let begin = |scenario| Resident::begin(scenario, coordinator.agents, &authorities);
     let residents = [begin(first), begin(Resident::made()), begin(Resident::made())];
     for resident in &residents {

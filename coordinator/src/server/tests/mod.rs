@@ -5,7 +5,7 @@ mod operators;
 mod story;
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -33,7 +33,7 @@ use tower::service_fn;
 use super::config::Config;
 use super::{Coordinator, Log};
 use crate::attest::testing::{DOCUMENT, Message, REGION_KEY, REGION_PEM, REGION_SHA256, p256, request, rsa};
-use crate::authority::read_certificates;
+use crate::authority::{PUBLISHED, read_certificates};
 use crate::store::Millis;
 
 pub(super) const INSTANCE: &str = "i-0123456789abcdef0";
@@ -76,20 +76,13 @@ impl Running {
     }
 
     pub fn authorities(&self) -> Vec<CertificateDer<'static>> {
-        read_certificates(&authority_file(self.dir.path())).unwrap()
+        read_certificates(&self.dir.path().join("authority").join(PUBLISHED)).unwrap()
     }
 
     pub async fn operator(&self) -> OperatorServiceClient<Channel> {
         let socket = self.dir.path().join("operator.sock");
         crate::operator::connect(&crate::operator::Coordinator::Socket(socket)).await.unwrap()
     }
-}
-
-fn authority_file(dir: &Path) -> PathBuf {
-    let authority = dir.join("authority");
-    let mut found = std::fs::read_dir(&authority).unwrap().map(|entry| entry.unwrap().path());
-    let file = found.find(|path| path.extension().is_some_and(|extension| extension == "pem"));
-    file.expect("the embedded authority has a PEM file")
 }
 
 fn configuration(dir: &Path, more: &str) -> Config {

@@ -403,12 +403,13 @@ fn an_interrupted_fleet_says_what_it_has_and_what_it_had_not_come_to() {
         (&json!("summary"), &json!(25), &json!(false))
     );
     assert_eq!(told_causes(summary), expected_causes(&fleet));
+    // The signal may come between the first Region's last instance and its end: then it is named too, with the same reason.
     let missing = summary["not_looked_at"].as_array().unwrap();
-    assert_eq!(
-        (missing.len(), &missing[0]["account_id"], &missing[0]["region"]),
-        (1, &json!(account), &json!(REGIONS[1]))
-    );
-    assert!(missing[0]["why"].as_str().unwrap().contains("SIGINT"), "{summary}");
+    assert!(missing.iter().any(|place| place["region"] == REGIONS[1]), "{summary}");
+    for place in missing {
+        assert_eq!(place["account_id"], account, "{summary}");
+        assert!(place["why"].as_str().unwrap().contains("SIGINT"), "{summary}");
+    }
     assert!(stderr.contains("SIGINT"), "{stderr}");
 }
 

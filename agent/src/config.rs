@@ -10,6 +10,8 @@ pub const CONFIGURATION: &str = "/etc/eic-doctor/agent.conf";
 pub const STATE_DIRECTORY: &str = "/var/lib/eic-doctor-agent";
 /// The port where none is named.
 pub const PORT: u16 = 7443;
+/// Characters of what is wrong with a value.
+const WHY_LIMIT: usize = 300;
 const INTERVALS: std::ops::RangeInclusive<Duration> = Duration::from_secs(10)..=Duration::from_secs(24 * 3600);
 
 /// What was said, in the file or by flags; `None`: nothing.
@@ -80,7 +82,11 @@ pub fn parse_configuration(bytes: &[u8]) -> Result<Configuration, ConfigurationE
         let (key, value) = text.split_once('=').ok_or_else(no_line)?;
         let key = key.trim();
         let value = value_of(value.trim()).ok_or_else(no_line)?;
-        let wrong = |why: String| ConfigurationError::Value { line, key: key.to_owned(), why };
+        // A value may be as long as the file.
+        let wrong = |why: String| {
+            let why = why.chars().take(WHY_LIMIT).collect();
+            ConfigurationError::Value { line, key: key.to_owned(), why }
+        };
         let was_there = match key {
             "coordinator" => found.coordinator.replace(address(&value).map_err(wrong)?).is_some(),
             "authorities" => found.authorities.replace(PathBuf::from(value)).is_some(),
@@ -213,6 +219,16 @@ pub fn proxy_for(host: &str, https_proxy: Option<&str>, no_proxy: Option<&str>) 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_wrong_with_a_long_value_is_said_shortly() {
+        for file in
+            [format!("coordinator = \"{}\"", "x/".repeat(5_000)), format!("os_user = \"{}\"", "\u{1b}".repeat(5_000))]
+        {
+            let told = parse_configuration(file.as_bytes()).unwrap_err().to_string();
+            assert!(told.chars().count() < 400, "{} characters", told.chars().count());
+        }
+    }
 
     #[test]
     fn a_whole_file_is_read() {

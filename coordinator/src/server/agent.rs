@@ -269,11 +269,11 @@ async fn take(
 }
 
 fn full(core: &Core, peer: &PeerIdentity, report: &v1::AgentReport) -> Result<Content, JudgeError> {
-    let judged = core.judged(report, peer)?;
+    let results = core.judged(report, peer)?;
     let report = packed(&report.encode_to_vec());
     let digest = digest(&SHA256, &report);
     let digest = <[u8; 32]>::try_from(digest.as_ref()).unwrap_or_default();
-    Ok(Content::Full { report, digest, results: judged.results })
+    Ok(Content::Full { report, digest, results })
 }
 
 /// Raw deflate: a report is mostly names of facts.

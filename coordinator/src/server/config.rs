@@ -1,15 +1,19 @@
 //! The coordinator's configuration file: TOML, and every key of it. A key that is not known is an error.
 
-use std::collections::BTreeSet;
+mod time;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
 use crate::attest::Fingerprint;
 use crate::gather::read_regular_file;
+
+pub use time::Time;
 
 /// Bytes of a configuration file.
 const SIZE_LIMIT: u64 = 1024 * 1024;
@@ -116,7 +120,7 @@ pub struct Enrolment {
     pub require_role: bool,
     /// Where STS answers in place of a host of its own: a VPC endpoint, say.
     #[serde(default)]
-    pub sts_urls: std::collections::BTreeMap<String, String>,
+    pub sts_urls: BTreeMap<String, String>,
     /// Whether EC2 is asked for each instance that enrols.
     #[serde(default = "yes")]
     pub describe_instances: bool,
@@ -198,7 +202,7 @@ pub struct Operators {
     pub authorities: Option<PathBuf>,
     /// Who may do what, by the common name of the certificate.
     #[serde(default)]
-    pub roles: std::collections::BTreeMap<String, Role>,
+    pub roles: BTreeMap<String, Role>,
 }
 
 /// Each may do what the ones before it may.
@@ -262,34 +266,6 @@ impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(…)")
     }
-}
-
-/// A duration with its unit: `90s`, `6h`, `30d`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Time(pub Duration);
-
-impl<'de> Deserialize<'de> for Time {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        parse_time(&text)
-            .map(Self)
-            .ok_or_else(|| serde::de::Error::custom(format_args!("{text:?} is not a time such as 90s, 6h or 30d")))
-    }
-}
-
-/// At most ten years.
-fn parse_time(text: &str) -> Option<Duration> {
-    let border = text.find(|c: char| !c.is_ascii_digit())?;
-    let (number, unit) = text.split_at_checked(border)?;
-    let seconds = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3_600,
-        "d" => 86_400,
-        _ => return None,
-    };
-    let total = number.parse::<u64>().ok()?.checked_mul(seconds)?;
-    (1..=315_360_000).contains(&total).then(|| Duration::from_secs(total))
 }
 
 fn yes() -> bool {
@@ -392,90 +368,4 @@ impl Config {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LEAST: &str = r#"
-        [listen]
-        agents = "127.0.0.1:0"
-        [store]
-        url = "sqlite:/tmp/store.db"
-        [authority]
-        directory = "/tmp/authority"
-        names = ["localhost"]
-        [enrolment]
-        accounts = ["111122223333"]
-        identity_certificates = "/tmp/certificates"
-    "#;
-
-    fn problem(text: &str) -> String {
-        match Config::parse(text, Path::new("c.toml")) {
-            Ok(config) => panic!("it is taken: {config:?}"),
-            Err(error) => crate::gather::chain(&error),
-        }
-    }
-
-    #[test]
-    fn the_least_configuration_is_taken_with_its_defaults() {
-        let config = Config::parse(LEAST, Path::new("c.toml")).unwrap();
-        assert_eq!(config.reports.hold, 2);
-        assert_eq!(config.authority.certificate_life.0, Duration::from_hours(24));
-        assert_eq!(config.socket_mode(), Some(0o600));
-        assert!(config.enrolment.describe_instances);
-    }
-
-    /// The file of the package, as it is and with every key that stands behind `#`.
-    #[test]
-    fn the_packages_file_is_taken_and_tells_the_defaults() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../packaging/coordinator.toml");
-        let text = std::fs::read_to_string(path).unwrap();
-        let config = Config::parse(&text, Path::new("coordinator.toml")).unwrap();
-        let defaults = Config::parse(LEAST, Path::new("c.toml")).unwrap();
-        assert_eq!(format!("{:?}", config.limits), format!("{:?}", defaults.limits));
-        assert_eq!(format!("{:?}", config.reports), format!("{:?}", defaults.reports));
-        assert_eq!(config.store.keep, defaults.store.keep);
-        assert_eq!(config.socket_mode(), defaults.socket_mode());
-        let all: Vec<&str> = text
-            .lines()
-            .filter(|line| !line.starts_with("directory ="))
-            .map(|line| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).unwrap_or(line))
-            .collect();
-        let config = Config::parse(&all.join("\n"), Path::new("coordinator.toml")).unwrap();
-        assert_eq!(config.notify.len(), 3);
-        assert_eq!(config.operators.roles.get("ada@example.com"), Some(&Role::Admin));
-    }
-
-    #[test]
-    fn an_unknown_key_is_named_with_its_line() {
-        let text = LEAST.replace("[store]", "[store]\nkeeep = \"30d\"");
-        let problem = problem(&text);
-        assert!(problem.contains("c.toml") && problem.contains("keeep") && problem.contains("line 5"), "{problem}");
-    }
-
-    #[test]
-    fn what_cannot_work_is_told_with_its_key() {
-        let cases = [
-            ("accounts = [\"111122223333\"]", "accounts = [\"1111\"]", "enrolment.accounts"),
-            ("accounts = [\"111122223333\"]", "accounts = []", "enrolment.accounts"),
-            ("names = [\"localhost\"]", "names = []", "authority.names"),
-            ("names = [\"localhost\"]", "names = [\"a\"]\ncertificate_life = \"1s\"", "authority.certificate_life"),
-            ("directory = \"/tmp/authority\"", "directory = \"/a\"\nkey = \"/k\"", "authority"),
-            ("[store]", "[reports]\nhold = 0\n[store]", "reports.hold"),
-            ("[store]", "[reports]\ninterval = \"3h\"\n[store]", "reports.silent_after"),
-            ("[store]", "[limits]\nchecks = 0\n[store]", "limits"),
-            ("[store]", "[operators]\nsocket_mode = \"rw\"\n[store]", "operators.socket_mode"),
-            ("[store]", "[operators]\nauthorities = \"/a\"\n[store]", "operators.authorities"),
-        ];
-        for (from, to, key) in cases {
-            let problem = problem(&LEAST.replace(from, to));
-            assert!(problem.contains(&format!("`{key}`")), "{to}: {problem}");
-        }
-    }
-
-    #[test]
-    fn the_stores_password_is_never_printed() {
-        let text = LEAST.replace("sqlite:/tmp/store.db", "postgres://eic:hunter2@db/eic");
-        let config = Config::parse(&text, Path::new("c.toml")).unwrap();
-        assert!(!format!("{config:?}").contains("hunter2"));
-    }
-}
+mod tests;

@@ -66,11 +66,6 @@ pub(super) struct Parts {
     pub certificate: Arc<ServerCertificate>,
 }
 
-/// Facts of a report, and what this coordinator's own rules say of them.
-pub(super) struct Judged {
-    pub results: Vec<CheckResult>,
-}
-
 #[derive(Debug, thiserror::Error)]
 pub(super) enum JudgeError {
     #[error(transparent)]
@@ -135,7 +130,7 @@ impl Core {
     }
 
     /// Judges the facts that an agent sent by our own rules: its own results are what an older catalogue, or a liar, says of them.
-    pub fn judged(&self, report: &v1::AgentReport, peer: &PeerIdentity) -> Result<Judged, JudgeError> {
+    pub fn judged(&self, report: &v1::AgentReport, peer: &PeerIdentity) -> Result<Vec<CheckResult>, JudgeError> {
         let attempt = report.attempt.clone().ok_or(WireError::Missing("attempt"))?;
         let attempt = Attempt::try_from(attempt)?;
         let facts = report.facts.clone().ok_or(WireError::Missing("facts"))?;
@@ -148,7 +143,7 @@ impl Core {
                 }
             }
         }
-        Ok(Judged { results: judge(checks::entries(&facts, &attempt), &Selection::default()) })
+        Ok(judge(checks::entries(&facts, &attempt), &Selection::default()))
     }
 
     /// What an agent is to wait for between two reports.

@@ -1,0 +1,87 @@
+//! What the file may say, and what is told of what it may not.
+
+use super::*;
+
+const LEAST: &str = r#"
+    [listen]
+    agents = "127.0.0.1:0"
+    [store]
+    url = "sqlite:/tmp/store.db"
+    [authority]
+    directory = "/tmp/authority"
+    names = ["localhost"]
+    [enrolment]
+    accounts = ["111122223333"]
+    identity_certificates = "/tmp/certificates"
+"#;
+
+fn problem(text: &str) -> String {
+    match Config::parse(text, Path::new("c.toml")) {
+        Ok(config) => panic!("it is taken: {config:?}"),
+        Err(error) => crate::gather::chain(&error),
+    }
+}
+
+#[test]
+fn the_least_configuration_is_taken_with_its_defaults() {
+    let config = Config::parse(LEAST, Path::new("c.toml")).unwrap();
+    assert_eq!(config.reports.hold, 2);
+    assert_eq!(config.authority.certificate_life.0, Duration::from_hours(24));
+    assert_eq!(config.socket_mode(), Some(0o600));
+    assert!(config.enrolment.describe_instances);
+}
+
+/// The file of the package, as it is and with every key that stands behind `#`.
+#[test]
+fn the_packages_file_is_taken_and_tells_the_defaults() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../packaging/coordinator.toml");
+    let text = std::fs::read_to_string(path).unwrap();
+    let config = Config::parse(&text, Path::new("coordinator.toml")).unwrap();
+    let defaults = Config::parse(LEAST, Path::new("c.toml")).unwrap();
+    assert_eq!(format!("{:?}", config.limits), format!("{:?}", defaults.limits));
+    assert_eq!(format!("{:?}", config.reports), format!("{:?}", defaults.reports));
+    assert_eq!(config.store.keep, defaults.store.keep);
+    assert_eq!(config.socket_mode(), defaults.socket_mode());
+    let all: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.starts_with("directory ="))
+        .map(|line| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).unwrap_or(line))
+        .collect();
+    let config = Config::parse(&all.join("\n"), Path::new("coordinator.toml")).unwrap();
+    assert_eq!(config.notify.len(), 3);
+    assert_eq!(config.operators.roles.get("ada@example.com"), Some(&Role::Admin));
+}
+
+#[test]
+fn an_unknown_key_is_named_with_its_line() {
+    let text = LEAST.replace("[store]", "[store]\nkeeep = \"30d\"");
+    let problem = problem(&text);
+    assert!(problem.contains("c.toml") && problem.contains("keeep") && problem.contains("line 5"), "{problem}");
+}
+
+#[test]
+fn what_cannot_work_is_told_with_its_key() {
+    let cases = [
+        ("accounts = [\"111122223333\"]", "accounts = [\"1111\"]", "enrolment.accounts"),
+        ("accounts = [\"111122223333\"]", "accounts = []", "enrolment.accounts"),
+        ("names = [\"localhost\"]", "names = []", "authority.names"),
+        ("names = [\"localhost\"]", "names = [\"a\"]\ncertificate_life = \"1s\"", "authority.certificate_life"),
+        ("directory = \"/tmp/authority\"", "directory = \"/a\"\nkey = \"/k\"", "authority"),
+        ("[store]", "[reports]\nhold = 0\n[store]", "reports.hold"),
+        ("[store]", "[reports]\ninterval = \"3h\"\n[store]", "reports.silent_after"),
+        ("[store]", "[limits]\nchecks = 0\n[store]", "limits"),
+        ("[store]", "[operators]\nsocket_mode = \"rw\"\n[store]", "operators.socket_mode"),
+        ("[store]", "[operators]\nauthorities = \"/a\"\n[store]", "operators.authorities"),
+    ];
+    for (from, to, key) in cases {
+        let problem = problem(&LEAST.replace(from, to));
+        assert!(problem.contains(&format!("`{key}`")), "{to}: {problem}");
+    }
+}
+
+#[test]
+fn the_stores_password_is_never_printed() {
+    let text = LEAST.replace("sqlite:/tmp/store.db", "postgres://eic:hunter2@db/eic");
+    let config = Config::parse(&text, Path::new("c.toml")).unwrap();
+    assert!(!format!("{config:?}").contains("hunter2"));
+}

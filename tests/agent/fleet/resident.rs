@@ -228,30 +228,6 @@ async fn a_coordinator_that_goes_and_comes_again_finds_the_agent_and_the_report_
 }
 
 #[tokio::test]
-async fn the_interval_that_was_told_holds_also_while_the_coordinator_is_away() {
-    let folder = tempfile::tempdir().unwrap();
-    let coordinator = Coordinator::start_with(authority(), "127.0.0.1:0", super::coordinator::NAME).await;
-    let mut settings = coordinator.settings(folder.path());
-    settings.interval = Duration::from_secs(24 * 3600);
-    let outside = Virtual::new();
-    let story = async {
-        assert!(coordinator.report().await.report.is_some());
-        // That it waits for so long shows that it was told.
-        outside.arrives(REPORT).await;
-        assert!(coordinator.report().await.report.is_none());
-        outside.arrives(REPORT).await;
-        drop(coordinator);
-        let looked = outside.looks.lock().unwrap().len();
-        while outside.looks.lock().unwrap().len() < looked + 3 {
-            outside.goes_on(Duration::from_secs(1)).await;
-        }
-        // Time goes on faster than sockets do; but not that fast.
-        assert!(outside.elapsed_ms() < 12 * 3_600_000, "after {} ms", outside.elapsed_ms());
-    };
-    beside(&settings, &outside, story).await.unwrap();
-}
-
-#[tokio::test]
 async fn told_to_come_back_it_does_and_not_before() {
     let (coordinator, settings, _folder) = fleet().await;
     let outside = Virtual::new();

@@ -55,6 +55,8 @@ impl AgentService for Agents {
         request: Request<v1::SubmitReportRequest>,
     ) -> Result<Response<v1::SubmitReportResponse>, Status> {
         let peer = Peer::of(&request)?.identity()?.clone();
+        // A stream has been asked this when it was opened.
+        standing(&self.0, &peer).await?;
         take(&self.0, &peer, request.into_inner()).await.map(Response::new)
     }
 
@@ -212,7 +214,7 @@ async fn take(
         core.log.line(&format!("a report was refused: {message}"));
         message
     };
-    let content = match (&request.report, request.unchanged.is_empty()) {
+    let content = match (request.report, request.unchanged.is_empty()) {
         (Some(report), true) => full(core, peer, report).map_err(|error| match error {
             JudgeError::OtherInstance { .. } => {
                 Status::permission_denied(refused(format!("{} sent a report: {error}", peer.instance_id)))
@@ -243,11 +245,7 @@ async fn take(
         received_at: core.now(),
         content,
     };
-    let mut stored = core.submissions.submit(submission.clone()).await;
-    if matches!(stored, Err(SubmitError::NotStored(NotStored::UnknownAgent))) {
-        standing(core, peer).await?;
-        stored = core.submissions.submit(submission).await;
-    }
+    let stored = core.submissions.submit(submission).await;
     let response = |digest| v1::SubmitReportResponse {
         next_report_after_ms: u64::try_from(core.interval().as_millis()).unwrap_or(u64::MAX),
         digest,
@@ -268,12 +266,11 @@ async fn take(
     }
 }
 
-fn full(core: &Core, peer: &PeerIdentity, report: &v1::AgentReport) -> Result<Content, JudgeError> {
+fn full(core: &Core, peer: &PeerIdentity, report: v1::AgentReport) -> Result<Content, JudgeError> {
+    let packed = packed(&report.encode_to_vec());
     let results = core.judged(report, peer)?;
-    let report = packed(&report.encode_to_vec());
-    let digest = digest(&SHA256, &report);
-    let digest = <[u8; 32]>::try_from(digest.as_ref()).unwrap_or_default();
-    Ok(Content::Full { report, digest, results })
+    let digest = <[u8; 32]>::try_from(digest(&SHA256, &packed).as_ref()).unwrap_or_default();
+    Ok(Content::Full { report: packed, digest, results })
 }
 
 /// Raw deflate: a report is mostly names of facts.

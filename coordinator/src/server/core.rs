@@ -1,7 +1,7 @@
 //! What every service of one coordinator shares.
 
 use std::net::IpAddr;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use eic_doctor_agent::checks;
@@ -9,6 +9,7 @@ use eic_doctor_agent::facts::OsFacts;
 use eic_doctor_proto::wire::{WireError, facts_from_wire, v1};
 use eic_doctor_proto::{Attempt, CheckResult, Selection, judge};
 use rustls::ServerConfig;
+use tokio::sync::Semaphore;
 
 use super::admission::Admission;
 use super::config::Config;
@@ -34,36 +35,20 @@ pub(super) struct Core {
     pub metrics: Arc<Metrics>,
     pub log: Log,
     pub now: fn() -> Millis,
-    pub checks: tokio::sync::Semaphore,
+    /// A permit for each check on demand that may be under way.
+    pub checks: Semaphore,
     pub aws: super::aws::AwsSide,
     pub tls: Arc<ServerConfig>,
     /// What `tls` shows: replaced while it lasts.
     pub certificate: Arc<ServerCertificate>,
-    turned_away: std::sync::Mutex<TurnedAwayCount>,
+    pub turned_away: Mutex<TurnedAwayCount>,
 }
 
 /// A flood must not fill the log as well.
 #[derive(Default)]
-struct TurnedAwayCount {
+pub(super) struct TurnedAwayCount {
     told_at: Millis,
     since: u64,
-}
-
-/// What has to be there before the first agent comes.
-pub(super) struct Parts {
-    pub config: Config,
-    pub id: String,
-    pub store: SharedStore,
-    pub submissions: Submissions,
-    pub authority: Authority,
-    pub region_certificates: RegionCertificates,
-    pub admission: Arc<Admission>,
-    pub metrics: Arc<Metrics>,
-    pub log: Log,
-    pub now: fn() -> Millis,
-    pub aws: super::aws::AwsSide,
-    pub tls: Arc<ServerConfig>,
-    pub certificate: Arc<ServerCertificate>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -75,44 +60,6 @@ pub(super) enum JudgeError {
 }
 
 impl Core {
-    pub fn new(parts: Parts) -> Self {
-        let Parts {
-            config,
-            id,
-            store,
-            submissions,
-            authority,
-            region_certificates,
-            admission,
-            metrics,
-            log,
-            now,
-            aws,
-            tls,
-            certificate,
-        } = parts;
-        let checks = tokio::sync::Semaphore::new(config.limits.checks);
-        Self {
-            config,
-            id,
-            store,
-            submissions,
-            authority,
-            region_certificates,
-            live: Live::default(),
-            open: super::routing::Open::default(),
-            admission,
-            metrics,
-            log,
-            now,
-            checks,
-            aws,
-            tls,
-            certificate,
-            turned_away: std::sync::Mutex::default(),
-        }
-    }
-
     pub fn now(&self) -> Millis {
         (self.now)()
     }
@@ -130,10 +77,10 @@ impl Core {
     }
 
     /// Judges the facts that an agent sent by our own rules: its own results are what an older catalogue, or a liar, says of them.
-    pub fn judged(&self, report: &v1::AgentReport, peer: &PeerIdentity) -> Result<Vec<CheckResult>, JudgeError> {
-        let attempt = report.attempt.clone().ok_or(WireError::Missing("attempt"))?;
+    pub fn judged(&self, report: v1::AgentReport, peer: &PeerIdentity) -> Result<Vec<CheckResult>, JudgeError> {
+        let attempt = report.attempt.ok_or(WireError::Missing("attempt"))?;
         let attempt = Attempt::try_from(attempt)?;
-        let facts = report.facts.clone().ok_or(WireError::Missing("facts"))?;
+        let facts = report.facts.ok_or(WireError::Missing("facts"))?;
         let facts: OsFacts = facts_from_wire(facts)?;
         for view in [&facts.imds.as_root, &facts.imds.as_keys_user] {
             if let Some(answer) = view.instance_id.known().filter(|answer| answer.status == 200) {

@@ -26,7 +26,7 @@ mod tell;
 mod tests;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use eic_doctor_proto::wire::MESSAGE_LIMIT;
@@ -34,7 +34,7 @@ use eic_doctor_proto::wire::v1::agent_service_server::AgentServiceServer;
 use eic_doctor_proto::wire::v1::enrolment_service_server::EnrolmentServiceServer;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tonic::service::Routes;
@@ -42,10 +42,11 @@ use tonic::service::Routes;
 pub use log::Log;
 pub use status::RETRY_AFTER;
 
-use self::core::{Core, Parts};
+use self::core::Core;
 use admission::Admission;
 use aws::AwsSide;
 use config::{AuthorityConfig, Config, ConfigError, Target};
+use live::Live;
 use metrics::Metrics;
 use submit::Submissions;
 
@@ -172,21 +173,26 @@ impl Coordinator {
         // What a coordinator that was killed here has left behind.
         store.disconnect_all(&id).await.map_err(ServeError::Store)?;
         let admission = Admission::new(config.limits, Instant::now());
-        let core = Arc::new(Core::new(Parts {
+        let checks = Semaphore::new(config.limits.checks);
+        let core = Arc::new(Core {
             config,
             id,
             store,
             submissions,
             authority,
             region_certificates,
+            live: Live::default(),
+            open: routing::Open::default(),
             admission,
             metrics,
             log,
             now,
+            checks,
             aws,
             tls,
             certificate,
-        }));
+            turned_away: Mutex::default(),
+        });
         let listeners = Listeners { agents, http, operators, operators_tls };
         Ok(Self { core, listeners, told, bound })
     }

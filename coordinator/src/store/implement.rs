@@ -2,9 +2,44 @@
 //!
 //! A type that uses [`implement_store`] has `readers` and `writers` (pools), a `queue`, and as functions of its own what differs.
 
-/// `$locked` is how rows are taken that no other coordinator has in hand.
+/// `$locked` and `$silent` are how rows are taken that no other coordinator has in hand.
 macro_rules! implement_store {
-    ($store:ident over $database:ident, taking rows $locked:literal) => {
+    ($store:ident over $database:ident, taking rows $locked:literal, silent ones $silent:literal) => {
+        impl $store {
+            async fn silence_some(
+                &self,
+                half: Half,
+                before: Millis,
+                at: Millis,
+                targets: &[String],
+            ) -> Result<Vec<StoredChange>, StoreError> {
+                let operation = "tell that instances are silent";
+                let mut transaction = self.writers.begin().await.map_err(failed(operation))?;
+                let sql = concat!(
+                    "SELECT instance_id FROM runs WHERE half = $1 AND confirmed_at < $2 AND is_silent = 0 \
+                     ORDER BY instance_id LIMIT $3 ",
+                    $silent
+                );
+                let silent: Vec<String> = sqlx::query_scalar(sql)
+                    .bind(half.word())
+                    .bind(number(before))
+                    .bind(SILENT_TOGETHER)
+                    .fetch_all(&mut *transaction)
+                    .await
+                    .map_err(failed(operation))?;
+                let places = silent.into_iter().map(|instance_id| ((instance_id, half), true)).collect();
+                let mut loaded = load(&mut transaction, &places).await?;
+                let mut told = Told::default();
+                for ((instance_id, half), kept) in &mut loaded {
+                    let changes = silence(kept, *half, at).into_iter().collect();
+                    told.add(instance_id, *half, changes, targets);
+                }
+                write(&mut transaction, &loaded, &mut told).await?;
+                transaction.commit().await.map_err(failed(operation))?;
+                Ok(told.changes)
+            }
+        }
+
         #[async_trait::async_trait]
         impl Store for $store {
             async fn agent(&self, instance_id: &str) -> Result<Option<AgentRecord>, StoreError> {

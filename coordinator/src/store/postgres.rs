@@ -76,40 +76,12 @@ impl Postgres {
     async fn listen(&self) -> Result<broadcast::Receiver<String>, StoreError> {
         Ok(self.messages.subscribe())
     }
-
-    async fn silence_some(
-        &self,
-        half: Half,
-        before: Millis,
-        at: Millis,
-        targets: &[String],
-    ) -> Result<Vec<StoredChange>, StoreError> {
-        let operation = "tell that instances are silent";
-        let mut transaction = self.writers.begin().await.map_err(failed(operation))?;
-        // Those that another coordinator has in hand are heard of at this moment, or told by it.
-        let sql = "SELECT instance_id FROM runs WHERE half = $1 AND confirmed_at < $2 AND is_silent = 0 \
-                   ORDER BY instance_id LIMIT $3 FOR UPDATE SKIP LOCKED";
-        let silent: Vec<String> = sqlx::query_scalar(sql)
-            .bind(half.word())
-            .bind(number(before))
-            .bind(SILENT_TOGETHER)
-            .fetch_all(&mut *transaction)
-            .await
-            .map_err(failed(operation))?;
-        let places = silent.into_iter().map(|instance_id| ((instance_id, half), true)).collect();
-        let mut loaded = load(&mut transaction, &places).await?;
-        let mut told = Told::default();
-        for ((instance_id, half), kept) in &mut loaded {
-            let changes = silence(kept, *half, at).into_iter().collect();
-            told.add(instance_id, *half, changes, targets);
-        }
-        write(&mut transaction, &loaded, &mut told).await?;
-        transaction.commit().await.map_err(failed(operation))?;
-        Ok(told.changes)
-    }
 }
 
-implement_store!(Postgres over Postgres, taking rows "FOR UPDATE OF d SKIP LOCKED");
+// Silent ones that another coordinator has in hand are heard of at this moment, or told by it.
+implement_store!(
+    Postgres over Postgres, taking rows "FOR UPDATE OF d SKIP LOCKED", silent ones "FOR UPDATE SKIP LOCKED"
+);
 
 /// Hands on what is heard. After a lost connection the listener connects anew by itself; where it cannot, again after a second, for as
 /// long as the store is open.

@@ -76,38 +76,9 @@ impl Sqlite {
     async fn listen(&self) -> Result<broadcast::Receiver<String>, StoreError> {
         Ok(self.messages.subscribe())
     }
-
-    async fn silence_some(
-        &self,
-        half: Half,
-        before: Millis,
-        at: Millis,
-        targets: &[String],
-    ) -> Result<Vec<StoredChange>, StoreError> {
-        let operation = "tell that instances are silent";
-        let mut transaction = self.writers.begin().await.map_err(failed(operation))?;
-        let sql = "SELECT instance_id FROM runs WHERE half = $1 AND confirmed_at < $2 AND is_silent = 0 LIMIT $3";
-        let silent: Vec<String> = sqlx::query_scalar(sql)
-            .bind(half.word())
-            .bind(number(before))
-            .bind(SILENT_TOGETHER)
-            .fetch_all(&mut *transaction)
-            .await
-            .map_err(failed(operation))?;
-        let places = silent.into_iter().map(|instance_id| ((instance_id, half), true)).collect();
-        let mut loaded = load(&mut transaction, &places).await?;
-        let mut told = Told::default();
-        for ((instance_id, half), kept) in &mut loaded {
-            let changes = silence(kept, *half, at).into_iter().collect();
-            told.add(instance_id, *half, changes, targets);
-        }
-        write(&mut transaction, &loaded, &mut told).await?;
-        transaction.commit().await.map_err(failed(operation))?;
-        Ok(told.changes)
-    }
 }
 
-implement_store!(Sqlite over Sqlite, taking rows "");
+implement_store!(Sqlite over Sqlite, taking rows "", silent ones "");
 
 struct Writer(SqlitePool);
 

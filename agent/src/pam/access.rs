@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use crate::facts::{NumberedLine, PamFile};
 use crate::source;
 
-use super::modules::Login;
+use super::login::Login;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fit {

@@ -3,7 +3,7 @@
 use crate::facts::PamFile;
 
 use super::access::Fit;
-use super::modules::Login;
+use super::login::Login;
 
 /// A line that decides.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -8,12 +8,18 @@ use crate::facts::PamRule;
 
 mod access;
 mod control;
+mod expiry;
 mod limits;
+mod login;
 mod modules;
+mod reply;
 mod time;
 
 pub use control::Return;
-pub use modules::{Concern, Expiry, Login, Mend, Phase, Reply, expiry, replies};
+pub use expiry::{Expiry, expiry};
+pub use login::Login;
+pub use modules::replies;
+pub use reply::{Concern, Mend, Phase, Reply};
 
 use control::{Action, action};
 

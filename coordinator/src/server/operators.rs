@@ -107,6 +107,7 @@ pub(super) async fn serve_socket(core: Arc<Core>, socket: Socket, mut stop: watc
             accepted = socket.listener.accept() => match accepted {
                 Ok((stream, _)) => stream,
                 Err(_) => {
+                    // Out of open files, say, which makes no event when it is over: the next try in a moment.
                     tokio::time::sleep(Duration::from_millis(100)).await;
                     continue;
                 }
@@ -140,6 +141,7 @@ pub(super) async fn serve_tls(
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => stream,
                 Err(_) => {
+                    // Out of open files, say, which makes no event when it is over: the next try in a moment.
                     tokio::time::sleep(Duration::from_millis(100)).await;
                     continue;
                 }

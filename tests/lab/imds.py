@@ -297,7 +297,8 @@ def control(service: Service, order: dict[str, Any]) -> None:
 def main(descriptor: int, state: Path) -> None:
     stream = socket.socket(fileno=descriptor).makefile("rw", encoding="utf-8")
     settings = json.loads(stream.readline())
-    authority = signer.create(state / "authority", settings["region"], settings["domain"])
+    kept = Path(settings["authority_directory"])
+    authority = signer.copy_of_kept(kept, state / "authority", settings["region"], settings["domain"])
     identity = identity_document.Signer(Path(settings["identity_directory"]))
     service = Service(settings, authority, authority.staples(), identity)
     serve(service)

@@ -228,6 +228,7 @@ class Machine:
             "mac": ":".join(f"{octet:02x}" for octet in octets),
             "pending_time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._pending_time)),
             "identity_directory": str(self.identity.directory),
+            "authority_directory": str(self._workdir / "authority"),
         }
 
     def _imds_server(self) -> "Imds":

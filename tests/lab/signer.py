@@ -1,4 +1,4 @@
-"""Signs what the metadata service serves below managed-ssh-keys/, with a test authority made for one machine.
+"""Signs what the metadata service serves below managed-ssh-keys/, with a test authority of the lab.
 
 The shape is the one EC2 Instance Connect's keys command checks on the instance: a signer certificate with its
 intermediate, an OCSP response for each, and an RSA-PSS signature under every pushed key.
@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import base64
 import datetime
+import fcntl
 import os
+import shutil
 import subprocess
 import time
 from dataclasses import dataclass
@@ -94,6 +96,20 @@ def create(directory: Path, region: str, domain: str) -> Authority:
     _staple(directory, "intermediate", "root")
     _staple(directory, "leaf", "intermediate")
     return authority
+
+
+def copy_of_kept(kept: Path, directory: Path, region: str, domain: str) -> Authority:
+    """One made once for all machines of a Region below `kept`, by whoever comes first: a key takes a boot's time to make."""
+    kept.mkdir(mode=0o700, parents=True, exist_ok=True)
+    made = kept / f"{region}.{domain}"
+    with open(kept / "lock", "wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            making = kept / "making"
+            shutil.rmtree(making, ignore_errors=True)
+            create(making, region, domain).directory.rename(made)
+    shutil.copytree(made, directory)
+    return Authority(directory)
 
 
 def blob(authority: Authority, instance_id: str, caller: str, request: str, key: str, expires: int) -> bytes:

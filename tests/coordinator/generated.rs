@@ -40,6 +40,7 @@ fn every_worlds_report_fits_the_schema_and_each_format_tells_of_every_check() {
             .current_dir(folder.path())
             .args(["check", "--output", "json", "--output", "junit=junit.xml", "--output", "sarif-all=all.sarif"])
             .args(["--output", "sarif=findings.sarif", "--output", "csv=report.csv", "--output", "markdown=report.md"])
+            .args(["--output", "html=report.html"])
             .args(["--via", "browser", "--world"])
             .arg(&world)
             .env_clear()
@@ -58,7 +59,7 @@ fn every_worlds_report_fits_the_schema_and_each_format_tells_of_every_check() {
 }
 
 /// Of each format, how many results it tells of, and how many it should.
-fn told(folder: &Path, report: &serde_json::Value) -> [(&'static str, usize, usize); 7] {
+fn told(folder: &Path, report: &serde_json::Value) -> [(&'static str, usize, usize); 9] {
     let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
     let junit = quick_junit::Report::deserialize_from_str(&read("junit.xml")).unwrap();
     let sarif = |name: &str| {
@@ -67,9 +68,11 @@ fn told(folder: &Path, report: &serde_json::Value) -> [(&'static str, usize, usi
     };
     let table = read("report.csv");
     let text = read("report.md");
+    let page = read("report.html");
     let counts = &report["counts"];
     let count = |name: &str| usize::try_from(counts[name].as_u64().unwrap()).unwrap();
     let total = report["results"].as_array().unwrap().len();
+    let hops = report["path"]["hops"].as_array().unwrap().len();
     [
         ("junit", junit.tests, total),
         ("junit failures", junit.failures, count("fail")),
@@ -82,5 +85,7 @@ fn told(folder: &Path, report: &serde_json::Value) -> [(&'static str, usize, usi
             text.lines().filter(|line| line.contains(" | `") && line.matches(" | ").count() == 2).count(),
             total,
         ),
+        ("html", page.matches("<tr><td><span class=\"badge ").count(), total + hops),
+        ("html findings", page.matches("<article ").count(), count("fail") + count("warn")),
     ]
 }

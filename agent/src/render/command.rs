@@ -1,7 +1,7 @@
 //! A long command over several lines, so that it can still be pasted.
 
 /// `command` in lines of at most `width` columns where its options allow, each but the last ending in ` \`.
-pub(super) fn wrap(command: &str, width: usize) -> Vec<String> {
+pub fn wrap(command: &str, width: usize) -> Vec<String> {
     if columns(command) <= width {
         return vec![command.to_owned()];
     }

@@ -2,9 +2,10 @@
 
 use std::io::{self, Write};
 
-use eic_doctor_proto::{CheckResult, Connectable, PathAnswer, Report, Scope, Status, Via, visible};
+use eic_doctor_proto::{CheckResult, Connectable, PathAnswer, Report, Scope, Status, visible};
 
 use super::command::wrap;
+use super::words::{attempt, counts, sections, subject};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Style {
@@ -12,27 +13,6 @@ pub struct Style {
     /// Also what was seen where a check is ok.
     pub verbose: bool,
 }
-
-/// Sections in their order: the area of a check's id, and the heading.
-const SECTIONS: [(&str, &str); 17] = [
-    ("aws.region.", "Region"),
-    ("aws.instance.", "Instance"),
-    ("aws.endpoint.", "Endpoint"),
-    ("aws.network.", "Network"),
-    ("aws.iam.", "IAM"),
-    ("aws.ssm.", "Systems Manager"),
-    ("os.host.", "Operating system"),
-    ("os.package.", "Package"),
-    ("os.account.", "Accounts"),
-    ("os.imds.", "Instance metadata service"),
-    ("os.trust.", "Trust and clock"),
-    ("os.sshd.", "sshd"),
-    ("os.security.", "Security modules"),
-    ("os.firewall.", "Firewall on the instance"),
-    ("os.network.", "Network on the instance"),
-    ("os.log.", "Log"),
-    ("both.", "AWS and the instance together"),
-];
 
 /// Columns of a line that holds a command.
 const WIDTH: usize = 100;
@@ -47,34 +27,18 @@ pub fn human(report: &Report, out: &mut dyn Write, style: Style) -> io::Result<(
     }
     // The last reason for an `unknown` that was written out: one cause often costs a whole half of the report.
     let mut told = "";
-    let is_of = |prefix: &'static str| move |result: &&CheckResult| result.id.starts_with(prefix);
-    for (prefix, heading) in SECTIONS {
-        section(heading, report.results.iter().filter(is_of(prefix)), out, style, &mut told)?;
+    for (heading, results) in sections(report) {
+        writeln!(out, "\n{heading}")?;
+        for result in results {
+            one(result, out, style, &mut told)?;
+        }
     }
-    let others = report.results.iter().filter(|result| !SECTIONS.iter().any(|(prefix, _)| is_of(prefix)(result)));
-    section("Others", others, out, style, &mut told)?;
     writeln!(out)?;
     if !report.complete {
         writeln!(out, "The time for the run was up: what was not looked at is unknown")?;
     }
     writeln!(out, "{}", counts(report))?;
     writeln!(out, "{}", answer(report, style))
-}
-
-fn section<'a>(
-    heading: &str,
-    results: impl Iterator<Item = &'a CheckResult>,
-    out: &mut dyn Write,
-    style: Style,
-    told: &mut &'a str,
-) -> io::Result<()> {
-    for (index, result) in results.enumerate() {
-        if index == 0 {
-            writeln!(out, "\n{heading}")?;
-        }
-        one(result, out, style, told)?;
-    }
-    Ok(())
 }
 
 fn one<'a>(result: &'a CheckResult, out: &mut dyn Write, style: Style, told: &mut &'a str) -> io::Result<()> {
@@ -122,63 +86,8 @@ fn status(status: Status, style: Style) -> String {
     if style.color { format!("\x1b[{color}m{word}\x1b[0m{space}") } else { format!("{word}{space}") }
 }
 
-/// `i-0123456789abcdef0 (web-1), eu-west-1a, Amazon Linux 2023`.
-fn subject(report: &Report) -> String {
-    let subject = &report.subject;
-    let mut parts = vec![subject.instance_id.clone().unwrap_or_else(|| "this instance".to_owned())];
-    if let (Some(first), Some(name)) = (parts.first_mut(), &subject.name) {
-        first.push_str(&format!(" ({name})"));
-    }
-    parts.extend(subject.availability_zone.clone().or_else(|| subject.region.clone()));
-    parts.extend(subject.operating_system.clone().or_else(|| subject.platform.clone()));
-    visible(&parts.join(", ")).into_owned()
-}
-
-/// `ec2-user from 203.0.113.7/32, public address 198.51.100.20, port 22`.
-fn attempt(report: &Report) -> String {
-    let attempt = &report.attempt;
-    let mut parts = vec![attempt.os_user.to_string()];
-    if let Some(first) = parts.first_mut() {
-        match (attempt.source, attempt.via) {
-            (Some(source), _) => first.push_str(&format!(" from {source}")),
-            (None, Via::Browser) => first.push_str(" from the Region's EC2 Instance Connect addresses"),
-            (None, _) => {}
-        }
-    }
-    let dialled = report.path.as_ref().and_then(|path| path.address.clone());
-    let address = attempt.address.map(|address| address.to_string()).or(dialled);
-    let way = match attempt.via {
-        Via::Auto => None,
-        Via::Browser | Via::Public => Some("public address"),
-        Via::Private => Some("private address"),
-        Via::Endpoint => Some("through an EC2 Instance Connect Endpoint"),
-    };
-    match (way, address) {
-        (Some(way), Some(address)) if attempt.via == Via::Endpoint => parts.push(format!("{way} to {address}")),
-        (Some(way), Some(address)) => parts.push(format!("{way} {address}")),
-        (Some(way), None) => parts.push(way.to_owned()),
-        (None, Some(address)) => parts.push(format!("address {address}")),
-        (None, None) => {}
-    }
-    parts.push(format!("port {}", attempt.port));
-    visible(&parts.join(", ")).into_owned()
-}
-
-/// `31 checks: 28 ok, 1 fail, 1 unknown, 1 not applicable`.
-fn counts(report: &Report) -> String {
-    let total = report.counts.total;
-    let parts: Vec<String> = report
-        .counts
-        .by_status()
-        .into_iter()
-        .filter(|(_, count)| *count > 0)
-        .map(|(status, count)| format!("{count} {}", status.word().replace('-', " ")))
-        .collect();
-    let noun = if total == 1 { "check" } else { "checks" };
-    if parts.is_empty() { format!("{total} {noun}") } else { format!("{total} {noun}: {}", parts.join(", ")) }
-}
-
-fn answer(report: &Report, style: Style) -> String {
+/// The last line: whether a connection can work, and if not, why.
+pub fn answer(report: &Report, style: Style) -> String {
     let word = report.connectable.word();
     let word = match report.connectable {
         _ if !style.color => word.to_owned(),

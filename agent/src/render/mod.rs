@@ -2,5 +2,8 @@
 
 mod command;
 mod human;
+mod words;
 
-pub use human::{Style, human};
+pub use command::wrap;
+pub use human::{Style, answer, human};
+pub use words::{attempt, counts, sections, subject};

@@ -2,6 +2,7 @@
 
 mod csv;
 pub mod fleet;
+pub mod html;
 mod json;
 mod jsonl;
 mod junit;
@@ -32,10 +33,11 @@ pub enum Format {
     SarifAll,
     Csv,
     Markdown,
+    Html,
 }
 
 impl Format {
-    pub const ALL: [(&'static str, Format); 9] = [
+    pub const ALL: [(&'static str, Format); 10] = [
         ("human", Format::Human),
         ("json", Format::Json),
         ("jsonl", Format::Jsonl),
@@ -45,6 +47,7 @@ impl Format {
         ("sarif-all", Format::SarifAll),
         ("csv", Format::Csv),
         ("markdown", Format::Markdown),
+        ("html", Format::Html),
     ];
 }
 
@@ -91,6 +94,7 @@ pub fn write(report: &Report, format: Format, style: Style, fail_on: FailOn, out
         Format::SarifAll => sarif::write(report, Extent::All, out),
         Format::Csv => csv::write(report, out),
         Format::Markdown => markdown::write(report, out),
+        Format::Html => html::write(report, out),
     }
 }
 

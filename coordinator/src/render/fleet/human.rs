@@ -103,7 +103,7 @@ fn reach(ranges: &[ReachCount], out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-fn answer(answer: PathAnswer) -> &'static str {
+pub(super) fn answer(answer: PathAnswer) -> &'static str {
     match answer {
         PathAnswer::Allowed => "comes through",
         PathAnswer::Partial => "a part comes through",
@@ -112,7 +112,7 @@ fn answer(answer: PathAnswer) -> &'static str {
     }
 }
 
-fn words(range: &Range) -> String {
+pub(super) fn words(range: &Range) -> String {
     range.name.as_ref().map_or_else(|| range.source.to_string(), |name| format!("{name} ({})", range.source))
 }
 

@@ -1,5 +1,6 @@
 //! A fleet's report, written as it comes: nothing of an instance is held after its line.
 
+mod html;
 mod human;
 mod json;
 mod jsonl;
@@ -16,8 +17,13 @@ use super::{Format, Output};
 use crate::fleet::{InstanceReport, RunReport, SummaryReport};
 
 /// The formats that tell of a fleet; the others tell of one instance's checks.
-const FORMATS: [(&str, Format); 4] =
-    [("human", Format::Human), ("json", Format::Json), ("jsonl", Format::Jsonl), ("yaml", Format::Yaml)];
+const FORMATS: [(&str, Format); 5] = [
+    ("human", Format::Human),
+    ("json", Format::Json),
+    ("jsonl", Format::Jsonl),
+    ("yaml", Format::Yaml),
+    ("html", Format::Html),
+];
 
 #[derive(Debug, thiserror::Error)]
 #[error("`--output {0}` tells of one instance's checks, not of a fleet: one of {list}", list = FORMATS.map(|(name, _)| name).join(", "))]
@@ -117,6 +123,7 @@ fn shape(format: Format, style: Style) -> Box<dyn Shape> {
         Format::Json => Box::new(json::Json::default()),
         Format::Jsonl => Box::new(jsonl::JsonLines),
         Format::Yaml => Box::new(yaml::Yaml::default()),
+        Format::Html => Box::new(html::Html),
         _ => Box::new(human::Human { style, heading: false }),
     }
 }
@@ -199,6 +206,16 @@ mod tests {
         let refused = |word: &str| Stream::takes(&[word.parse().unwrap()]);
         assert!(refused("junit").unwrap_err().to_string().contains("jsonl"));
         assert!(refused("yaml=x").is_ok());
+    }
+
+    #[test]
+    fn a_page_lists_who_fails_and_ends_in_the_summary() {
+        let mut report = report(2);
+        report.instances[1].subject.name = Some("<script>".into());
+        let page = written(Format::Html, &report);
+        assert_eq!(page.matches("<details class=\"card instance\">").count(), 2);
+        assert!(page.contains("&lt;script&gt;") && !page.contains("<script"), "{page}");
+        assert!(page.contains("<p>2 instances: ") && page.ends_with("</html>\n"), "{page}");
     }
 
     #[test]

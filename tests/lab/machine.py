@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import debian
+import firewalls
 import identity_document
 import rpm
 from base import Base, LabError
@@ -27,7 +28,9 @@ ENVIRONMENT = {
     "HOME": "/root",
     "LANG": "C.UTF-8",
 }
-PLATFORMS: dict[str, debian.Platform | rpm.Platform] = {"debian": debian.Platform(), **rpm.PLATFORMS}
+PLATFORMS: dict[str, debian.Platform | rpm.Platform] = {
+    platform.name: platform for platform in (debian.Platform(), firewalls.Platform(), *rpm.PLATFORMS.values())
+}
 # The longest a login may take is two runs of the keys command, 5 s each.
 LOGIN_TIMEOUT = 30.0
 

@@ -6,19 +6,18 @@ installed by rpm. Not as there: sshd is Debian's, so its tolerance of files that
 
 from __future__ import annotations
 
-import fcntl
 import functools
 import hashlib
 import io
 import re
 import shutil
-import subprocess
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import berkeley
-from base import Base, LabError
+import layer
+from base import Base
 
 SOURCE = Path(__file__).parent / "rpm"
 SCRIPTS = Path(__file__).parent / "package" / "scripts"
@@ -84,18 +83,6 @@ for spec in *.spec; do
 done
 tar -c -C built .
 """
-# In mounts of its own: SCRIPT LOWER UPPER WORK ROOT. Without an UPPER nothing that SCRIPT writes stays.
-CHROOT = """
-set -eu
-if [ -z "$3" ]; then
-    mount -t tmpfs tmpfs /mnt
-    mkdir /mnt/upper /mnt/work /mnt/root
-    set -- "$1" "$2" /mnt/upper /mnt/work /mnt/root
-fi
-mount -t overlay -o "lowerdir=$2,upperdir=$3,workdir=$4" overlay "$5"
-mount -t proc proc "$5/proc"
-exec chroot "$5" /bin/sh -c "$1"
-"""
 
 
 @dataclass(frozen=True)
@@ -134,20 +121,10 @@ class Platform:
 
     def _layer(self, base: Base, version: str | None) -> Path:
         """Made if it is not there yet: the platform's files, and the package of this version installed."""
-        path = base.path.parent / f"rpm-{self.name}-{_recipe(base, self, version)}"
-        if path.is_dir():
-            return path
-        with open(base.path.parent / "rpm.lock", "w", encoding="utf-8") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not path.is_dir():
-                self._make(base, version, path)
-        return path
+        name = f"rpm-{self.name}-{_recipe(base, self, version)}"
+        return layer.kept(base, name, lambda upper, run: self._fill(base, version, upper, run))
 
-    def _make(self, base: Base, version: str | None, path: Path) -> None:
-        upper, work, root = (path.with_suffix(f".{end}") for end in ("partial", "work", "root"))
-        for directory in (upper, work, root):
-            shutil.rmtree(directory, ignore_errors=True)
-            directory.mkdir()
+    def _fill(self, base: Base, version: str | None, upper: Path, run: layer.Run) -> None:
         for folder in ("common", self.files_of):
             shutil.copytree(SOURCE / "root" / folder, upper, symlinks=True, dirs_exist_ok=True)
         (upper / "usr/lib/os-release").write_bytes((SOURCE / "release" / self.name).read_bytes())
@@ -157,13 +134,10 @@ class Platform:
             (archive / name).write_bytes(package)
         wanted = "" if version is None else f"{NAME}-[0-9]*.rpm {NAME}-selinux-[0-9]*.rpm"
         script = (SOURCE / "prepare.sh").read_text(encoding="utf-8")
-        _chroot(f"database={self.database}\nwanted='{wanted}'\n{script}", base, [str(upper), str(work), str(root)])
+        run(f"database={self.database}\nwanted='{wanted}'\n{script}")
         older = archive / "berkeley"
         older.mkdir()
         berkeley.convert(upper / self.database.lstrip("/") / "rpmdb.sqlite", older)
-        shutil.rmtree(work)
-        root.rmdir()
-        upper.rename(path)
 
 
 PLATFORMS = {
@@ -217,20 +191,9 @@ def _build(base: Base, version: str, wiring: str) -> dict[str, bytes]:
     order = BUILD.format(
         architecture=architecture, version=number, release=release, selinux_release=selinux_release, wiring=wiring
     )
-    with tarfile.open(fileobj=io.BytesIO(_chroot(order, base, ["", "", ""], _tar(sources)))) as built:
+    with tarfile.open(fileobj=io.BytesIO(layer.in_chroot(order, base, stdin=_tar(sources)))) as built:
         members = [member for member in built.getmembers() if member.isfile()]
         return {Path(member.name).name: built.extractfile(member).read() for member in members}
-
-
-def _chroot(script: str, base: Base, over: list[str], stdin: bytes = b"") -> bytes:
-    done = subprocess.run(
-        ["unshare", "--mount", "--propagation", "private", "sh", "-c", CHROOT, "sh", script, str(base.path), *over],
-        input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False,
-        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8"},
-    )  # fmt: skip
-    if done.returncode != 0:
-        raise LabError(f"the rpm layer: {done.stderr.decode(errors='replace').strip()}")
-    return done.stdout
 
 
 def _tar(files: dict[str, bytes]) -> bytes:
@@ -251,6 +214,6 @@ def _recipe(base: Base, platform: Platform, version: str | None) -> str:
             digest.update(str(path.relative_to(folder)).encode())
             if path.is_file():
                 digest.update(path.read_bytes())
-    for module in (__file__, berkeley.__file__):
+    for module in (__file__, berkeley.__file__, layer.__file__):
         digest.update(Path(module).read_bytes())
     return digest.hexdigest()[:12]

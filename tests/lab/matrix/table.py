@@ -6,9 +6,9 @@ import dataclasses
 from types import ModuleType
 
 from matrix.row import Row
-from matrix.rows import account, firewall, host, imds, package, pairs, rpm, rpm_family, sshd, trust, variations
+from matrix.rows import account, firewall, firewall_programs, host, imds, package, pairs, rpm, rpm_family, sshd, trust, variations
 
-AREAS = (package, account, host, imds, trust, sshd, firewall, rpm, rpm_family, variations, pairs)
+AREAS = (package, account, host, imds, trust, sshd, firewall, firewall_programs, rpm, rpm_family, variations, pairs)
 
 
 def _of(area: ModuleType) -> list[Row]:

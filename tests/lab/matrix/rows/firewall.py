@@ -3,65 +3,6 @@
 from matrix.row import BROWSER, UNREACHED, fault
 
 PACKETS, BANS, RETURN = "os.firewall.packets", "os.firewall.bans", "os.network.return-route"
-BANNED = """
-nft add table inet f2b-table
-nft add chain inet f2b-table f2b-chain '{{ type filter hook input priority -1; }}'
-nft add set inet f2b-table addr-set-sshd '{{ type ipv4_addr; }}'
-nft add element inet f2b-table addr-set-sshd '{{ {} }}'
-nft add rule inet f2b-table f2b-chain tcp dport 22 ip saddr @addr-set-sshd reject
-"""
-# What ufw writes, as far as it matters: rules of the user's in chains of their own, and a policy that drops.
-UFW = """
-iptables-restore <<'END'
-*filter
-:INPUT DROP [0:0]
-:FORWARD DROP [0:0]
-:OUTPUT ACCEPT [0:0]
-:ufw-before-input - [0:0]
-:ufw-user-input - [0:0]
-:ufw-after-input - [0:0]
-:ufw-not-local - [0:0]
--A INPUT -j ufw-before-input
--A INPUT -j ufw-after-input
--A ufw-before-input -i lo -j ACCEPT
--A ufw-before-input -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
--A ufw-before-input -m conntrack --ctstate INVALID -j DROP
--A ufw-before-input -j ufw-not-local
--A ufw-before-input -j ufw-user-input
--A ufw-not-local -m addrtype --dst-type LOCAL -j RETURN
--A ufw-not-local -j DROP
-{}
-COMMIT
-END
-"""
-# firewalld's shape: zones by interface, a service in the zone's allow chain, and a reject at the end.
-FIREWALLD = """
-nft -f - <<'END'
-table inet firewalld {{
-    chain filter_INPUT {{
-        type filter hook input priority filter + 10; policy accept;
-        ct state {{ established, related }} accept
-        ct status dnat accept
-        iifname "lo" accept
-        ct state invalid drop
-        jump filter_INPUT_ZONES
-        reject with icmpx admin-prohibited
-    }}
-    chain filter_INPUT_ZONES {{
-        iifname "eth0" goto filter_IN_public
-        goto filter_IN_public
-    }}
-    chain filter_IN_public {{
-        jump filter_IN_public_allow
-        meta l4proto {{ icmp, ipv6-icmp }} accept
-        reject with icmpx admin-prohibited
-    }}
-    chain filter_IN_public_allow {{
-        {}
-    }}
-}}
-END
-"""
 
 
 def nft(*rules: str, policy: str = "accept", hook: str = "input", family: str = "inet") -> str:
@@ -105,12 +46,6 @@ ROWS = [
           "iptables -N guard; iptables -A guard -p tcp --dport 22 -j DROP; iptables -A INPUT -i eth0 -j guard"),
     fault("iptables drops in the raw table", UNREACHED, PACKETS, "iptables -t raw -A PREROUTING -p tcp --dport 22 -j DROP"),
     fault("iptables drops what leaves for the client", UNREACHED, PACKETS, "iptables -A OUTPUT -d 203.0.113.0/24 -j DROP"),
-    fault("ufw is on and lets nothing in", UNREACHED, PACKETS, UFW.format("")),
-    fault("ufw lets another network in", UNREACHED, PACKETS,
-          UFW.format("-A ufw-user-input -p tcp --dport 22 -s 10.0.0.0/8 -j ACCEPT")),
-    fault("ufw denies the client", UNREACHED, PACKETS,
-          UFW.format("-A ufw-user-input -s 203.0.113.0/24 -j DROP\n-A ufw-user-input -p tcp --dport 22 -j ACCEPT")),
-    fault("firewalld's zone has no ssh", UNREACHED, PACKETS, FIREWALLD.format("tcp dport 9090 accept")),
     fault("hosts.deny denies sshd", UNREACHED, "os.firewall.hosts-access", "echo 'sshd: ALL' >>/etc/hosts.deny"),
     fault("hosts.deny denies all", UNREACHED, "os.firewall.hosts-access", "echo 'ALL: ALL' >>/etc/hosts.deny"),
     fault("hosts.deny denies the client's network", UNREACHED, "os.firewall.hosts-access", "echo 'sshd: 203.0.113.' >>/etc/hosts.deny"),
@@ -119,11 +54,6 @@ ROWS = [
     fault("hosts.allow denies the client", UNREACHED, "os.firewall.hosts-access", "echo 'sshd: 203.0.113.0/24: DENY' >>/etc/hosts.allow"),
     fault("hosts.deny denies the browser's range, hosts.allow admits me", UNREACHED, "os.firewall.hosts-access",
           "echo 'sshd: ALL' >>/etc/hosts.deny; echo 'sshd: 203.0.113.7' >>/etc/hosts.allow", via="browser", source=BROWSER),
-    fault("fail2ban banned the client", UNREACHED, BANS, BANNED.format("203.0.113.7")),
-    fault("fail2ban banned an address of the browser's range", UNREACHED, BANS, BANNED.format(BROWSER), via="browser", source=BROWSER),
-    fault("fail2ban banned the client by iptables", UNREACHED, BANS,
-          "iptables -N f2b-sshd; iptables -A f2b-sshd -s 203.0.113.7/32 -j REJECT; iptables -A f2b-sshd -j RETURN; "
-          "iptables -I INPUT -p tcp -m multiport --dports 22 -j f2b-sshd"),
     fault("sshguard's set has the client", UNREACHED, BANS,
           "nft add table ip sshguard; nft add set ip sshguard attackers '{ type ipv4_addr; flags interval; }'; "
           "nft add chain ip sshguard blacklist '{ type filter hook input priority -10; }'; "

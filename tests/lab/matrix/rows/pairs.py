@@ -57,11 +57,6 @@ ROWS = [
     pair("trust anchors and a tool", DENIED, ("os.trust.certificate-authority", "os.host.tools"), "chmod 0700 /etc/ssl; rm /usr/bin/ssh-keygen"),
     pair("a tool and /dev/shm hidden", DENIED, ("os.host.tools", "os.host.shared-memory"),
          f"rm /usr/bin/base64; {harden('InaccessiblePaths=/dev/shm')}"),
-    pair("a ban and a Match block", UNREACHED, ("os.firewall.bans", WIRED),
-         match("User ec2-user", "AuthorizedKeysCommand none") + "; nft add table inet f2b-table; "
-         "nft add chain inet f2b-table f2b-chain '{ type filter hook input priority -1; }'; "
-         "nft add set inet f2b-table addr-set-sshd '{ type ipv4_addr; elements = { 203.0.113.7 }; }'; "
-         "nft add rule inet f2b-table f2b-chain tcp dport 22 ip saddr @addr-set-sshd reject"),
     pair("the route back and the domain", UNREACHED, ("os.network.return-route", "os.imds.domain"), "ip rule add to 203.0.113.0/24 prohibit",
          imds={"domain": "amazonaws.eu"}),
     pair("the route back and users denied", UNREACHED, ("os.network.return-route", "os.sshd.user-allowed"),

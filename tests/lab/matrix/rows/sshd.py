@@ -54,8 +54,7 @@ ROWS = [
           f"chmod 0644 /etc/ssh/ssh_host_*_key; {RESTART} || :"),
     fault("sshd could not start: the configuration is gone", UNREACHED, "os.sshd.configuration",
           f"rm /etc/ssh/sshd_config; {RESTART} || :"),
-    fault("sshd could not start: the program is gone", UNREACHED, "os.sshd.running", f"rm /usr/sbin/sshd; {RESTART} || :",
-          untried="the lab's archive has no openssh-server to install again"),
+    fault("sshd could not start: the program is gone", UNREACHED, "os.sshd.running", f"rm /usr/sbin/sshd; {RESTART} || :"),
     fault("sshd could not start: the user sshd is gone", UNREACHED, "os.sshd.configuration", f"userdel sshd; {RESTART} || :"),
     fault("another program has port 22", UNREACHED, "os.sshd.running",
           "systemctl stop ssh; systemd-run --quiet --collect busybox nc -ll -p 22 -e sleep 60; "

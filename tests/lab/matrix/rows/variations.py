@@ -141,14 +141,6 @@ ROWS = [
     healthy("hosts.deny denies all, and hosts.allow the client's network",
             "echo 'ALL: ALL' >>/etc/hosts.deny; echo 'sshd: 203.0.113.' >>/etc/hosts.allow"),
     healthy("hosts.deny denies another service", "echo 'vsftpd: ALL' >>/etc/hosts.deny"),
-    healthy("fail2ban has a table and no ban",
-            "nft add table inet f2b-table; nft add chain inet f2b-table f2b-chain '{ type filter hook input priority -1; }'; "
-            "nft add set inet f2b-table addr-set-sshd '{ type ipv4_addr; }'; "
-            "nft add rule inet f2b-table f2b-chain tcp dport 22 ip saddr @addr-set-sshd reject"),
-    healthy("fail2ban banned somebody else",
-            "nft add table inet f2b-table; nft add chain inet f2b-table f2b-chain '{ type filter hook input priority -1; }'; "
-            "nft add set inet f2b-table addr-set-sshd '{ type ipv4_addr; elements = { 198.51.100.9 }; }'; "
-            "nft add rule inet f2b-table f2b-chain tcp dport 22 ip saddr @addr-set-sshd reject"),
     healthy("ssh.socket starts ssh.service, with the drop-in",
             "systemctl stop ssh; systemctl start ssh.socket"),
     healthy("a unit that was changed and reloaded, and says the same",

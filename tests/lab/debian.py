@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import re
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import layer
 from base import Base
 
 NAME = "ec2-instance-connect"
@@ -34,6 +36,13 @@ trap 'rm -f "$package"' EXIT
 cat >"$package"
 DEBIAN_FRONTEND=noninteractive dpkg --force-unsafe-io --install "$package"
 """
+# dpkg in a tree without a running systemd, as whoever makes an image has it.
+BAKED = "opt/package.deb"
+BAKE = f"""
+set -eu
+DEBIAN_FRONTEND=noninteractive dpkg --force-unsafe-io --install /{BAKED}
+rm /{BAKED}
+"""
 
 
 @dataclass(frozen=True)
@@ -43,24 +52,27 @@ class Platform:
     unit: str = "ssh.service"
     trust: str = TRUST
     remove: str = f"dpkg --purge {NAME}"
-    comes_installed: bool = False
+    # A machine boots with the package in it, as one made from an image does.
+    comes_installed: bool = True
 
-    def layers(self, base: Base, _version: str | None) -> list[Path]:
-        return [base.path]
+    def layers(self, base: Base, version: str | None) -> list[Path]:
+        if version is None:
+            return [base.path]
+        return [layer.kept(base, f"{self.name}-{_recipe(base, version)}", lambda upper, run: _bake(version, upper, run)), base.path]
 
     def files(self, _base: Base, _version: str | None, ssh_port: int) -> dict[str, str]:
         """What an instance has beside the base before it boots, by path."""
         return {} if ssh_port == 22 else {"etc/ssh/sshd_config.d/port.conf": f"Port {ssh_port}\n"}
 
-    def install(self, _base: Base, version: str, workdir: Path) -> tuple[str, bytes]:
-        return INSTALL, package(version, workdir)
+    def install(self, _base: Base, version: str) -> tuple[str, bytes]:
+        return INSTALL, package(version)
 
 
 @functools.cache
-def package(version: str, workdir: Path) -> bytes:
-    """A .deb named ec2-instance-connect of this version, built below `workdir`."""
+def package(version: str) -> bytes:
+    """A .deb named ec2-instance-connect of this version."""
     imds_version = "2" if _at_least(version, FIRST_WITH_IMDSV2) else "1"
-    with tempfile.TemporaryDirectory(dir=workdir) as temporary:
+    with tempfile.TemporaryDirectory() as temporary:
         tree = Path(temporary) / "tree"
         scripts = tree / INSTALLED
         scripts.mkdir(parents=True)
@@ -78,6 +90,21 @@ def package(version: str, workdir: Path) -> bytes:
             check=True, stdout=subprocess.DEVNULL,
         )  # fmt: skip
         return built.read_bytes()
+
+
+def _bake(version: str, upper: Path, run: layer.Run) -> None:
+    file = upper / BAKED
+    file.parent.mkdir(parents=True)
+    file.write_bytes(package(version))
+    run(BAKE)
+
+
+def _recipe(base: Base, version: str) -> str:
+    """Changes when anything does that the layer is made of."""
+    digest = hashlib.sha256(f"{base.path.name} {version}".encode())
+    for path in (*sorted(path for path in SOURCE.rglob("*") if path.is_file()), Path(__file__), Path(layer.__file__)):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def _at_least(version: str, other: str) -> bool:

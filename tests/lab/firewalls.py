@@ -32,8 +32,10 @@ rm -r /{DOWNLOADS} /usr/sbin/policy-rc.d
 @dataclass(frozen=True)
 class Platform(debian.Platform):
     name: str = "debian-firewalls"
+    # Two layers would each have their own dpkg database.
+    comes_installed: bool = False
 
-    def layers(self, base: Base, version: str | None) -> list[Path]:
+    def layers(self, base: Base, _version: str | None) -> list[Path]:
         return [layer.kept(base, f"{self.name}-{_recipe(base)}", lambda upper, run: _fill(base, upper, run)), base.path]
 
 

@@ -187,7 +187,7 @@ class Machine:
 
     def install_package(self, version: str) -> None:
         """Installs ec2-instance-connect, or changes its version, as the package manager does it on a running system."""
-        script, package = self._platform.install(self._base, version, self._workdir)
+        script, package = self._platform.install(self._base, version)
         self._expect(["sh", "-c", script], stdin=package)
 
     def remove_package(self) -> None:

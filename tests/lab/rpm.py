@@ -111,7 +111,7 @@ class Platform:
         # The layer has one of its own on each platform.
         return {name: f"Port {ssh_port}\n" + (self._layer(base, version) / name).read_text(encoding="utf-8")}
 
-    def install(self, base: Base, version: str, _workdir: Path) -> tuple[str, bytes]:
+    def install(self, base: Base, version: str) -> tuple[str, bytes]:
         packages = self.packages(base, version)
         return INSTALL, _tar({name: package for name, package in packages.items() if name.startswith(NAME)})
 

@@ -92,7 +92,7 @@ class Bench:
             path = str(workdir / kind)
             subprocess.run(["ssh-keygen", "-q", "-t", kind, *options, "-N", "", "-f", path], check=True)
         # Built once, before the threads ask for it.
-        debian.package(debian.Platform.usual_version, workdir)
+        debian.package(debian.Platform.usual_version)
 
     def run(self, row: Row) -> Outcome:
         outcome = Outcome(row)
@@ -112,7 +112,7 @@ class Bench:
         return self._agent
 
     def package(self) -> bytes:
-        return debian.package(debian.Platform.usual_version, self._workdir)
+        return debian.package(debian.Platform.usual_version)
 
     def _spec(self, row: Row) -> MachineSpec:
         number = int.from_bytes(hashlib.sha256(row.name.encode()).digest()[:8], "big")

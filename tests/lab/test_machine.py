@@ -303,7 +303,7 @@ class Isolation(LabTest):
             self.assertEqual(len(belongings.groups), 1)
             machine.stop()
             self.assertEqual(belongings.left(), [])
-        self.assertEqual({path.name for path in self.workdir.iterdir()}, {"identity", "key", "key.pub"})
+        self.assertEqual({path.name for path in self.workdir.iterdir()}, {"authority", "identity", "key", "key.pub"})
 
     def test_a_machine_ends_with_the_process_that_made_it_even_when_that_is_killed(self) -> None:
         before = surroundings()

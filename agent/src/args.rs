@@ -49,7 +49,7 @@ pub enum Command {
 pub struct CheckArgs {
     #[command(flatten)]
     pub attempt: AttemptArgs,
-    /// `human` or `json`.
+    /// `human`, `json`, or what `ssm-cli get-diagnostics` prints: `ssm-cli`, `ssm-cli-table`.
     #[arg(long, value_enum, default_value_t = Output::Human, value_name = "FORMAT")]
     pub output: Output,
     /// Report only these checks: an id, or a prefix of one that ends at a dot. May be repeated.
@@ -158,6 +158,8 @@ pub struct AttemptArgs {
 pub enum Output {
     Human,
     Json,
+    SsmCli,
+    SsmCliTable,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use eic_doctor_agent::gather::{self, RealHost};
-use eic_doctor_agent::render::{Style, human};
+use eic_doctor_agent::render::{Style, human, ssm_cli};
 use eic_doctor_agent::{checks, report};
 use eic_doctor_proto::{Exit, Selection, SelectionError, judge};
 
@@ -75,6 +75,8 @@ fn check(args: &CheckArgs, host: &RealHost, started: u64, style: Style, out: &mu
             serde_json::to_writer_pretty(&mut *out, &report).map_err(RunError::Json)?;
             writeln!(out).map_err(RunError::Write)?;
         }
+        Output::SsmCli => ssm_cli::json(&report, out).map_err(RunError::Write)?,
+        Output::SsmCliTable => ssm_cli::table(&report, out).map_err(RunError::Write)?,
     }
     Ok(Exit::of(&report, args.fail_on(), args.allow_unknown))
 }

@@ -51,6 +51,15 @@ fn a_wrong_call_is_2_with_a_message_on_stderr_alone() {
 }
 
 #[test]
+fn what_ssm_cli_prints_tells_of_every_check() {
+    let (_, stdout, stderr) = code_and_streams(&["check", "--output", "ssm-cli"]);
+    let document: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(document["DiagnosticsOutput"].as_array().unwrap().len(), checks::abouts().len(), "{stderr}");
+    let (_, table, _) = code_and_streams(&["check", "--output", "ssm-cli-table"]);
+    assert!(table.starts_with('┌') && table.matches('├').count() == checks::abouts().len(), "{table}");
+}
+
+#[test]
 fn a_wrong_configuration_file_is_2_and_names_line_and_key_and_a_wrong_machine_is_5() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("agent.conf");

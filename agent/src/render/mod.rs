@@ -2,6 +2,7 @@
 
 mod command;
 mod human;
+pub mod ssm_cli;
 mod words;
 
 pub use command::wrap;

@@ -160,3 +160,89 @@ impl Metrics {
         text
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::*;
+
+    /// With every outcome of every family, which a young coordinator has not seen yet.
+    fn text() -> String {
+        use OutcomeWord as W;
+        let metrics = Metrics::default();
+        let all = [
+            W::Ok,
+            W::UnknownAgent,
+            W::Revoked,
+            W::OtherKey,
+            W::Replayed,
+            W::OtherDigest,
+            W::Refused,
+            W::NotNow,
+            W::Invalid,
+            W::Failed,
+            W::TurnedAway,
+            W::GivenUp,
+        ];
+        let families = [
+            &metrics.reports,
+            &metrics.enrolments,
+            &metrics.renewals,
+            &metrics.connections,
+            &metrics.checks,
+            &metrics.deliveries,
+        ];
+        for outcome in all {
+            for family in families {
+                family.get_or_create(&Outcome { outcome }).inc();
+            }
+        }
+        metrics.text()
+    }
+
+    fn monitoring(name: &str) -> String {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../packaging/monitoring").join(name);
+        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    }
+
+    /// Every run of letters, digits and `_` that begins with `begin`.
+    fn words(text: &str, begin: &str) -> BTreeSet<String> {
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        words.filter(|word| word.starts_with(begin)).map(str::to_owned).collect()
+    }
+
+    /// The words of `outcome="…"` and `outcome=~"…|…"`.
+    fn outcomes(text: &str) -> BTreeSet<String> {
+        let values =
+            text.split("outcome=").skip(1).filter_map(|rest| rest.trim_start_matches(['~', '\\']).split('"').nth(1));
+        values.flat_map(|value| value.split('|')).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn dashboard_and_alerts_read_metrics_that_there_are_and_the_dashboard_shows_all_of_them() {
+        let text = text();
+        let told: BTreeSet<String> =
+            text.lines().filter(|line| !line.starts_with('#')).flat_map(|line| words(line, "eic_doctor_")).collect();
+        let (dashboard, alerts) = (monitoring("dashboard.json"), monitoring("alerts.yaml"));
+        assert_eq!(words(&dashboard, "eic_doctor_"), told);
+        let alarming = words(&alerts, "eic_doctor_");
+        assert!(!alarming.is_empty() && alarming.is_subset(&told), "{alarming:?}");
+        let (known, read) = (outcomes(&text), outcomes(&alerts));
+        assert!(!read.is_empty() && read.is_subset(&known), "{read:?} of {known:?}");
+    }
+
+    #[test]
+    fn dashboard_and_alerts_are_documents_of_their_kind() {
+        let dashboard: serde_json::Value = serde_json::from_str(&monitoring("dashboard.json")).unwrap();
+        let panels = dashboard["panels"].as_array().unwrap();
+        assert!(panels.iter().all(|panel| panel["targets"][0]["expr"].is_string()) && panels.len() > 5);
+        let alerts: serde_json::Value = serde_yaml_ng::from_str(&monitoring("alerts.yaml")).unwrap();
+        for rule in alerts["groups"][0]["rules"].as_array().unwrap() {
+            for field in ["/alert", "/expr", "/labels/severity", "/annotations/summary", "/annotations/description"] {
+                assert!(rule.pointer(field).is_some_and(serde_json::Value::is_string), "{field} of {rule}");
+            }
+        }
+    }
+}

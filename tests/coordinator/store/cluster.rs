@@ -125,7 +125,7 @@ fn is_root() -> bool {
 }
 
 /// Debian keeps each major version's programs in a folder of its own.
-fn programs() -> PathBuf {
+pub(super) fn programs() -> PathBuf {
     let mut versions: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
         .map(|folders| folders.filter_map(|folder| Some(folder.ok()?.path().join("bin"))).collect())
         .unwrap_or_default();

@@ -41,7 +41,8 @@ async fn an_acknowledged_report_can_be_read_at_once() {
     }
 }
 
-async fn assert_all_there(store: &SharedStore, acknowledged: u64) {
+/// The report, its changes and their deliveries belong together.
+pub(super) async fn assert_all_there(store: &SharedStore, acknowledged: u64) {
     let agent = store.agent("i-1").await.unwrap().unwrap();
     assert!(agent.sequence >= acknowledged, "{} of {acknowledged}", agent.sequence);
     let report = store.last_report("i-1", Half::Os).await.unwrap().unwrap();

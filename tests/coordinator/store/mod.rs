@@ -1,5 +1,6 @@
 //! What the trait promises, over SQLite and over a PostgreSQL that the tests start themselves.
 
+mod backup;
 mod cluster;
 mod deliveries;
 mod drift;

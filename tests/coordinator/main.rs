@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+mod asff;
 mod catalogue;
+mod formats;
 mod generated;
 mod model;
 mod path;

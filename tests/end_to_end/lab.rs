@@ -133,7 +133,7 @@ impl Scenario {
     }
 
     /// One call of the real AWS CLI, with the scenario's environment.
-    pub fn aws(&self, arguments: &[&str]) {
+    pub fn aws(&self, arguments: &[&str]) -> String {
         let mut command = Command::new("bash");
         command.arg(root().join("tests/lab/aws-cli")).args(arguments).env_clear().env("PATH", "/usr/bin:/bin");
         for (name, value) in self.facts["env"].as_object().expect("the scenario's environment") {
@@ -141,6 +141,7 @@ impl Scenario {
         }
         let output = command.output().expect("run the AWS CLI");
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("the AWS CLI prints UTF-8")
     }
 
     /// `eic-doctor check` of this instance for its connector role, as JSON.

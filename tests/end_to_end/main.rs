@@ -16,5 +16,6 @@ mod lab;
 mod permissions;
 mod readme;
 mod remedies;
+mod security_hub;
 mod watch;
 mod worlds;

@@ -21,6 +21,31 @@ from aws_case import KEY, PUSH, AwsTest
 setUpModule, tearDownModule = aws_case.start, aws_case.stop
 
 
+class SecurityHub(AwsTest):
+    def finding(self, **changes) -> dict:
+        arn = f"arn:aws:securityhub:{self.region}:123456789012:product/123456789012/default"
+        resource = {"Type": "AwsEc2Instance", "Id": f"arn:aws:ec2:{self.region}:123456789012:instance/{self.id}"}
+        finding = {
+            "SchemaVersion": "2018-10-08", "Id": self.id, "ProductArn": arn, "GeneratorId": "g", "AwsAccountId": "123456789012",
+            "CreatedAt": "2026-11-28T06:00:00Z", "UpdatedAt": "2026-11-28T06:00:00Z", "Title": "t", "Description": "d",
+            "Severity": {"Label": "LOW"}, "Resources": [resource],
+        }
+        return {**finding, **changes}
+
+    def test_each_finding_is_taken_or_refused_by_itself(self) -> None:
+        hub = self.client("securityhub")
+        findings = [self.finding(), self.finding(Id="long", Title="x" * 257), self.finding(Id="other", AwsAccountId="999999999999")]
+        answer = hub.batch_import_findings(Findings=findings)
+        self.assertEqual((answer["SuccessCount"], [one["Id"] for one in answer["FailedFindings"]]), (1, ["long", "other"]))
+        kept = [one for one in hub.get_findings()["Findings"] if one["Id"] == self.id]
+        self.assertEqual([one["Title"] for one in kept], ["t"])
+
+    def test_a_batch_of_more_than_a_hundred_is_refused(self) -> None:
+        hub = self.client("securityhub")
+        with self.assertRaises(hub.exceptions.InvalidInputException):
+            hub.batch_import_findings(Findings=[self.finding(Id=str(number)) for number in range(101)])
+
+
 class Simulator(AwsTest):
     def simulate(self, **changes) -> dict:
         question = {

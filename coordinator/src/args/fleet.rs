@@ -68,6 +68,9 @@ pub struct FleetArgs {
     /// Exit with 0 also when something needed stayed unknown: what is inside the instances always does, unless `--only aws`
     #[arg(long)]
     pub allow_unknown: bool,
+    /// Send every check's result to Security Hub of each account and Region, as of `check`
+    #[arg(long)]
+    pub send_to_security_hub: bool,
     /// The OS user to log in as
     #[arg(long, value_name = "USER", default_value = "ec2-user", help_heading = "The attempt")]
     os_user: OsUser,

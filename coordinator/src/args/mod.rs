@@ -143,6 +143,9 @@ pub struct CheckArgs {
     /// Exit with 0 also when something needed stayed unknown
     #[arg(long)]
     pub allow_unknown: bool,
+    /// Send every check's result to Security Hub of the instance's account and Region, under an id that stays the same
+    #[arg(long, conflicts_with = "world")]
+    pub send_to_security_hub: bool,
     /// Look again until nothing fails or this time is up
     #[arg(long, value_name = "TIME", value_parser = value::duration, conflicts_with = "world")]
     pub wait: Option<Duration>,

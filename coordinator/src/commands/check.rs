@@ -12,6 +12,7 @@ use super::console::{Console, Failure};
 use super::look::{given, given_ranges, look, needed_id, of_instance, resolved_attempt};
 use super::output;
 use super::report::report_on;
+use super::security_hub;
 use crate::args::{CheckArgs, GlobalArgs, IpRangesFrom};
 use crate::checks;
 use crate::facts::{Facts, IpRanges};
@@ -44,6 +45,9 @@ pub(super) async fn check(global: &GlobalArgs, args: &CheckArgs, console: &mut C
         let is_read = output::put(&looked.report, global, args.fail_on.into(), console)?;
         if let Some(missing) = looked.missing {
             return Err(Failure::nothing_checked(anyhow!(missing)));
+        }
+        if args.send_to_security_hub {
+            security_hub::send(&looked.report, global, &args.attempt, console).await?;
         }
         match next.filter(|_| is_read) {
             Some(next) => tokio::time::sleep_until(next).await,

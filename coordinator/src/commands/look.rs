@@ -10,7 +10,7 @@ use eic_doctor_proto::{Attempt, Fact, Via, visible};
 use super::console::{Console, Failure};
 use crate::args::{AttemptArgs, GlobalArgs, InstanceArgs, IpRangesFrom, OsFactsFrom};
 use crate::facts::{AskedWith, IpRanges};
-use crate::gather::aws::{ConnectError, Login, connect};
+use crate::gather::aws::{ConnectError, Connection, Login, connect};
 use crate::gather::courier::{Pace, read_os_file};
 use crate::gather::run::{Gathered, Question, gather};
 use crate::gather::{Budget, download_ip_ranges, own_address, read_ip_ranges};
@@ -91,16 +91,7 @@ pub(super) async fn look(
 ) -> Result<Gathered, Failure> {
     let given = given(args)?;
     let budget = Budget::of(global.timeout());
-    let login = Login {
-        profile: global.profile.clone(),
-        region: global.region.clone(),
-        assume_role: args.assume_role.clone(),
-        external_id: args.external_id.clone(),
-    };
-    let connection = connect(&login, global.timeout()).await.map_err(|error| match error {
-        ConnectError::NoRegion => Failure::usage(error),
-        _ => Failure::nothing_checked(error),
-    })?;
+    let connection = connected(&login(global, args), global).await?;
     let courier = match (&given, &args.os_facts) {
         (Some(_), _) => None,
         // A command on the instance takes longer than everything else together.
@@ -142,6 +133,23 @@ pub(super) async fn look(
         }
     }
     Ok(gathered)
+}
+
+/// How the command line says to log in to AWS.
+pub(super) fn login(global: &GlobalArgs, args: &AttemptArgs) -> Login {
+    Login {
+        profile: global.profile.clone(),
+        region: global.region.clone(),
+        assume_role: args.assume_role.clone(),
+        external_id: args.external_id.clone(),
+    }
+}
+
+pub(super) async fn connected(login: &Login, global: &GlobalArgs) -> Result<Connection, Failure> {
+    connect(login, global.timeout()).await.map_err(|error| match error {
+        ConnectError::NoRegion => Failure::usage(error),
+        _ => Failure::nothing_checked(error),
+    })
 }
 
 /// Says on a terminal what is awaited, every ten seconds.

@@ -13,6 +13,7 @@ mod look;
 mod output;
 pub mod policy;
 mod report;
+mod security_hub;
 mod serve;
 #[cfg(test)]
 mod tests;

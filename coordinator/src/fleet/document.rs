@@ -56,6 +56,16 @@ pub struct InstanceReport {
     pub counts: Counts,
     /// What failed, warned or is unknown.
     pub findings: Vec<CheckResult>,
+    /// The rest, for formats that have a record for each check; the document leaves it out.
+    #[serde(skip)]
+    pub others: Vec<CheckResult>,
+}
+
+impl InstanceReport {
+    /// Every check of AWS's side.
+    pub fn results(&self) -> impl Iterator<Item = &CheckResult> {
+        self.findings.iter().chain(&self.others)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -162,6 +162,7 @@ mod tests {
             reach: Vec::new(),
             counts: Counts { ok: 1, ..Counts::default() },
             findings,
+            others: Vec::new(),
         }
     }
 

@@ -26,6 +26,7 @@ pub mod recorded;
 mod refused;
 mod regular_file;
 pub mod run;
+pub mod security_hub;
 pub mod tell;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -24,6 +24,8 @@ impl Limit {
         let (capacity, per_second) = match action.split(':').next() {
             Some("ec2") => (50.0, 10.0),
             Some("iam") => (10.0, 5.0),
+            // Security Hub Partner Integration Guide, "Guidelines for using the BatchImportFindings API": 10 a second, 30 at once.
+            Some("securityhub") => (15.0, 5.0),
             // CloudTrail API Reference, LookupEvents: two a second.
             Some("cloudtrail") => (1.0, 1.0),
             _ => (20.0, 10.0),

@@ -1,12 +1,15 @@
 //! One writer per format; none counts or decides.
 
+pub(crate) mod asff;
 mod csv;
 pub mod fleet;
 pub mod html;
 mod json;
 mod jsonl;
 mod junit;
+pub(crate) mod looked;
 mod markdown;
+mod ocsf;
 mod sarif;
 #[cfg(test)]
 mod testing;
@@ -34,10 +37,14 @@ pub enum Format {
     Csv,
     Markdown,
     Html,
+    /// AWS Security Finding Format, for Security Hub.
+    Asff,
+    /// Open Cybersecurity Schema Framework, for Security Lake and the like.
+    Ocsf,
 }
 
 impl Format {
-    pub const ALL: [(&'static str, Format); 10] = [
+    pub const ALL: [(&'static str, Format); 12] = [
         ("human", Format::Human),
         ("json", Format::Json),
         ("jsonl", Format::Jsonl),
@@ -48,6 +55,8 @@ impl Format {
         ("csv", Format::Csv),
         ("markdown", Format::Markdown),
         ("html", Format::Html),
+        ("asff", Format::Asff),
+        ("ocsf", Format::Ocsf),
     ];
 }
 
@@ -95,6 +104,8 @@ pub fn write(report: &Report, format: Format, style: Style, fail_on: FailOn, out
         Format::Csv => csv::write(report, out),
         Format::Markdown => markdown::write(report, out),
         Format::Html => html::write(report, out),
+        Format::Asff => asff::write(report, out),
+        Format::Ocsf => ocsf::write(report, out),
     }
 }
 

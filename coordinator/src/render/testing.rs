@@ -18,6 +18,14 @@ pub(super) fn report() -> Report {
     Report::of(tool, Scope::Whole, subject, Attempt::usual(), started, results)
 }
 
+/// The same of an instance whose place is known.
+pub(super) fn located() -> Report {
+    let mut report = report();
+    report.subject.account_id = Some("111122223333".to_owned());
+    report.subject.region = Some("eu-west-1".to_owned());
+    report
+}
+
 fn result(status: Status, id: &str) -> CheckResult {
     let is_finding = status.is_finding();
     CheckResult {

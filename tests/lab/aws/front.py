@@ -11,7 +11,7 @@ from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Callable
 
-from . import connect, ec2, endpoints, iam, identity, public_access, ssm, trail, tunnel
+from . import connect, ec2, endpoints, iam, identity, public_access, security_hub, ssm, trail, tunnel
 from .fleet import Fleets
 from .identity import Callers
 from .knobs import Knobs, is_throttled, refusal, throttled
@@ -43,6 +43,7 @@ class Front:
         self.operations: dict[str, Operation] = {
             **ec2.OPERATIONS, **endpoints.OPERATIONS, **public_access.OPERATIONS, **iam.OPERATIONS, **ssm.OPERATIONS,
             **connect.OPERATIONS, **trail.OPERATIONS, **tunnel.OPERATIONS, **identity.OPERATIONS,
+            **security_hub.OPERATIONS,
         }
         self._server = Server(("127.0.0.1", 0), Handler)
         self._server.front = self

@@ -18,6 +18,8 @@ TARGETS = {
     "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101": "cloudtrail",
     "AWSOrganizationsV20161128": "organizations",
 }
+# REST: the path names the operation, and the body is JSON.
+PATHS = {"/findings/import": "BatchImportFindings", "/findings": "GetFindings"}
 
 
 @dataclass
@@ -57,7 +59,9 @@ def parse_call(headers: Mapping[str, str], body: bytes, path: str) -> Call:
         raise AwsError("MissingAuthenticationToken", "Request is missing Authentication Token", 403)
     access_key, _, region, service = scope.groups()
     target = headers.get("X-Amz-Target", "")
-    if target:
+    if service == "securityhub":
+        operation, params = PATHS.get(path, ""), json.loads(body or b"{}")
+    elif target:
         prefix, _, operation = target.rpartition(".")
         service = TARGETS.get(prefix, service)
         try:

@@ -13,7 +13,7 @@ XMLNS = {
     "iam": "https://iam.amazonaws.com/doc/2010-05-08/",
     "sts": "https://sts.amazonaws.com/doc/2011-06-15/",
 }
-JSON_SERVICES = ("ssm", "cloudtrail", "ec2-instance-connect", "organizations")
+JSON_SERVICES = ("ssm", "cloudtrail", "ec2-instance-connect", "organizations", "securityhub")
 
 
 class AwsError(Exception):

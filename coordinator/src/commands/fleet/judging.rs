@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use eic_doctor_proto::{Attempt, Connectable, Counts, Fact, Selection, Status, judge};
+use eic_doctor_proto::{Attempt, CheckResult, Connectable, Counts, Fact, Selection, Status, judge};
 
 use crate::commands::report::subject;
 use crate::facts::Facts;
@@ -44,17 +44,18 @@ impl<'a> Judge<'a> {
         let results = judge(checks::aws_entries(&facts.aws, &attempt), self.selection);
         let failed = results.iter().filter(|result| result.status == Status::Fail);
         let root_causes: Vec<String> = failed.map(|result| result.id.clone()).collect();
+        let counts = Counts::of(&results);
+        let is_told = |result: &CheckResult| matches!(result.status, Status::Fail | Status::Warn | Status::Unknown);
+        let (findings, others) = results.into_iter().partition(is_told);
         InstanceReport {
             subject: subject(facts),
             connectable: if root_causes.is_empty() { Connectable::Unknown } else { Connectable::No },
             root_causes,
             network: path::evaluate(&facts.aws, &attempt).answer,
             reach: self.reach(facts),
-            counts: Counts::of(&results),
-            findings: results
-                .into_iter()
-                .filter(|result| matches!(result.status, Status::Fail | Status::Warn | Status::Unknown))
-                .collect(),
+            counts,
+            findings,
+            others,
         }
     }
 

@@ -1,5 +1,6 @@
 //! `eic-doctor fleet`: many instances, one attempt, one report; what is found is written as it comes.
 
+mod found;
 mod interrupted;
 mod judging;
 mod organization;
@@ -9,7 +10,6 @@ mod progress;
 mod tests;
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::anyhow;
@@ -20,6 +20,7 @@ use futures_util::StreamExt as _;
 use super::console::{Console, Failure};
 use super::look::given_ranges;
 use super::output;
+use super::security_hub;
 use crate::args::{FleetArgs, GlobalArgs};
 use crate::facts::IpRanges;
 use crate::fleet::{Calls, Missing, RunReport, SCHEMA, Tally};
@@ -27,8 +28,12 @@ use crate::gather::aws::{ConnectError, Login, Origin, originate};
 use crate::gather::fleet::operations::Filters;
 use crate::gather::fleet::{Order, look};
 use crate::gather::pace::{Paced, Pacer};
+use crate::gather::security_hub::import;
 use crate::gather::{Budget, own_address};
+use crate::render::asff::Finding;
 use crate::render::fleet::Stream;
+use crate::render::looked::Looked;
+use found::Found;
 use interrupted::{Open, Signals};
 use judging::Judge;
 use places::{Inside, Whom, enter};
@@ -36,16 +41,6 @@ use progress::Progress;
 
 /// Accounts and Regions that are looked at at the same time. Each has buckets of its own at AWS; the memory is ours.
 const AT_ONCE: usize = 8;
-
-/// What all accounts and Regions write to, one after the other.
-struct Found<'a> {
-    tally: Tally,
-    stream: Stream<'a>,
-    progress: Progress<'a>,
-    /// Of the instances that were named, those that were not seen yet.
-    unseen: BTreeSet<String>,
-    open: Open,
-}
 
 pub(super) async fn fleet(global: &GlobalArgs, args: &FleetArgs, console: &mut Console<'_>) -> Result<Exit, Failure> {
     output::sound(global)?;
@@ -84,7 +79,15 @@ pub(super) async fn fleet(global: &GlobalArgs, args: &FleetArgs, console: &mut C
     stream.begin(&run);
     let progress = Progress::new(console.err, console.is_err_terminal);
     let unseen = args.instance_ids.iter().cloned().collect();
-    let mut found = Found { tally: Tally::with_ranges(&ranges), stream, progress, unseen, open: Open::default() };
+    let mut found = Found {
+        tally: Tally::with_ranges(&ranges),
+        stream,
+        progress,
+        unseen,
+        open: Open::default(),
+        sent: 0,
+        taken: 0,
+    };
     if judge.leaves_unknown() {
         found.tally.leave_unknown();
     }
@@ -101,6 +104,7 @@ pub(super) async fn fleet(global: &GlobalArgs, args: &FleetArgs, console: &mut C
         pacer: &pacer,
         budget: &budget,
         judge: &judge,
+        run: &run,
     };
     let whom = match args.organization {
         false => Whom::all(accounts),
@@ -138,6 +142,7 @@ pub(super) async fn fleet(global: &GlobalArgs, args: &FleetArgs, console: &mut C
         found.progress.notice(&format!("AWS throttled {} {} times", calls.action, calls.throttled));
     }
     found.stream.end(&summary).map_err(Failure::internal)?;
+    security_hub::complete(found.taken, found.sent)?;
     Ok(exit)
 }
 
@@ -148,30 +153,6 @@ async fn attempt(args: &FleetArgs, console: &Console<'_>) -> Result<Attempt, Fai
     }
     let own = own_address(&console.checkip_url).await.map_err(Failure::nothing_checked)?;
     args.attempt(Some(own)).map_err(Failure::usage)
-}
-
-impl Found<'_> {
-    fn miss(&mut self, missing: Missing) {
-        let place = [&missing.account_id, &missing.region, &missing.instance_id];
-        let place: Vec<&str> = place.into_iter().flatten().map(String::as_str).collect();
-        self.progress.notice(&format!("not looked at: {}: {}", place.join(" "), missing.why));
-        self.tally.miss(missing);
-    }
-
-    /// Accounts, Regions and instances that the run ended without.
-    fn not_come_to(&mut self, signal: Option<&str>) {
-        for (account_id, region) in std::mem::take(&mut self.open).left() {
-            let why = format!("interrupted by {} before all of it was seen", signal.unwrap_or("an error"));
-            self.miss(Missing { account_id, region: Some(region), instance_id: None, why, missing_action: None });
-        }
-        for id in std::mem::take(&mut self.unseen) {
-            let why = signal.map_or_else(
-                || "no such instance was seen".to_owned(),
-                |signal| format!("interrupted by {signal} before it was seen"),
-            );
-            self.miss(Missing { account_id: None, region: None, instance_id: Some(id), why, missing_action: None });
-        }
-    }
 }
 
 /// What is the same in every account and Region.
@@ -185,6 +166,7 @@ struct Asked<'a> {
     pacer: &'a Pacer,
     budget: &'a Budget,
     judge: &'a Judge<'a>,
+    run: &'a RunReport,
 }
 
 impl Asked<'_> {
@@ -243,9 +225,16 @@ impl Asked<'_> {
             whose: inside.whose(self.args.principal.as_deref()),
             is_read: crate::gather::fleet::fn_is_read::IsRead(&is_read),
         };
+        let findings = RefCell::new(Vec::new());
         let judge = |facts: &crate::facts::Facts| {
             let instance = self.judge.instance(facts);
             let mut found = found.borrow_mut();
+            if self.args.send_to_security_hub {
+                let looked = Looked::of_fleet(self.run, &instance);
+                // What cannot be told as a finding is counted as one that was not taken.
+                found.sent += instance.results().count();
+                findings.borrow_mut().extend(instance.results().filter_map(|result| Finding::of(&looked, result).ok()));
+            }
             if let Fact::Known(Some(id)) = facts.aws.instance.as_ref().map(|instance| instance.instance_id.as_ref()) {
                 found.unseen.remove(id);
             }
@@ -258,7 +247,11 @@ impl Asked<'_> {
             found.progress.tell(&format!("{count} instances looked at, the last ones in {region}"));
         };
         let looked = look(&aws, self.budget, &order, judge, page).await;
+        let findings = findings.into_inner();
+        let imported = import(&aws, &findings).await;
         let mut found = found.borrow_mut();
+        found.taken += imported.taken;
+        security_hub::lines(&imported).iter().for_each(|line| found.progress.notice(line));
         found.open.end(&inside.named, region);
         match looked {
             Ok(()) => found.tally.complete(place),

@@ -123,6 +123,7 @@ fn clients(config: &SdkConfig, log: CallLog) -> Clients {
         ec2: aws_sdk_ec2::Client::new(config),
         iam: aws_sdk_iam::Client::new(config),
         organizations: aws_sdk_organizations::Client::new(config),
+        securityhub: aws_sdk_securityhub::Client::new(config),
         ssm: aws_sdk_ssm::Client::new(config),
         sts: aws_sdk_sts::Client::new(config),
         log,

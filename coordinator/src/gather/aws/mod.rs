@@ -9,6 +9,7 @@ mod fleet;
 mod iam;
 mod organizations;
 mod policies;
+mod security_hub;
 mod ssm;
 mod sts;
 mod tell;
@@ -35,6 +36,7 @@ pub struct Clients {
     ec2: aws_sdk_ec2::Client,
     iam: aws_sdk_iam::Client,
     organizations: aws_sdk_organizations::Client,
+    securityhub: aws_sdk_securityhub::Client,
     ssm: aws_sdk_ssm::Client,
     sts: aws_sdk_sts::Client,
     log: CallLog,

@@ -1,5 +1,6 @@
 //! A fleet's report, written as it comes: nothing of an instance is held after its line.
 
+mod findings;
 mod html;
 mod human;
 mod json;
@@ -17,12 +18,14 @@ use super::{Format, Output};
 use crate::fleet::{InstanceReport, RunReport, SummaryReport};
 
 /// The formats that tell of a fleet; the others tell of one instance's checks.
-const FORMATS: [(&str, Format); 5] = [
+const FORMATS: [(&str, Format); 7] = [
     ("human", Format::Human),
     ("json", Format::Json),
     ("jsonl", Format::Jsonl),
     ("yaml", Format::Yaml),
     ("html", Format::Html),
+    ("asff", Format::Asff),
+    ("ocsf", Format::Ocsf),
 ];
 
 #[derive(Debug, thiserror::Error)]
@@ -124,6 +127,8 @@ fn shape(format: Format, style: Style) -> Box<dyn Shape> {
         Format::Jsonl => Box::new(jsonl::JsonLines),
         Format::Yaml => Box::new(yaml::Yaml::default()),
         Format::Html => Box::new(html::Html),
+        Format::Asff => Box::new(findings::Asff::default()),
+        Format::Ocsf => Box::new(findings::Ocsf::default()),
         _ => Box::new(human::Human { style, heading: false }),
     }
 }
@@ -154,6 +159,7 @@ mod tests {
             reach: vec![Reached { range: office(), answer: PathAnswer::Partial }],
             counts: Counts::default(),
             findings: Vec::new(),
+            others: Vec::new(),
         };
         let run = RunReport {
             schema: crate::fleet::SCHEMA.into(),
@@ -206,6 +212,23 @@ mod tests {
         let refused = |word: &str| Stream::takes(&[word.parse().unwrap()]);
         assert!(refused("junit").unwrap_err().to_string().contains("jsonl"));
         assert!(refused("yaml=x").is_ok());
+    }
+
+    #[test]
+    fn records_of_checks_tell_also_of_those_that_found_nothing() {
+        let located = crate::render::testing::located();
+        let (findings, others) = located.results.into_iter().partition(|result| result.status.is_finding());
+        let mut fleet = report(20);
+        for instance in &mut fleet.instances {
+            (instance.findings, instance.others) = (Vec::clone(&findings), Vec::clone(&others));
+            instance.subject = located.subject.clone();
+        }
+        assert_eq!(written(Format::Ocsf, &fleet).lines().count(), 120);
+        let batches: Vec<usize> = written(Format::Asff, &fleet)
+            .lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["Findings"].as_array().unwrap().len())
+            .collect();
+        assert_eq!(batches, [100, 20]);
     }
 
     #[test]

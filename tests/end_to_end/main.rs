@@ -14,6 +14,7 @@ mod fleet_at_scale;
 mod healthy;
 mod lab;
 mod permissions;
+mod policy;
 mod readme;
 mod remedies;
 mod security_hub;

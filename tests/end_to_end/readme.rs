@@ -68,6 +68,17 @@ fn every_command_of_the_readme_does_what_it_says() {
                 let found = run(command);
                 assert_eq!(found.code, 0, "{}", found.stderr);
             }
+            ["eic-doctor", "policy", file] => {
+                let policy = crate::lab::doctor().arg("policy").output().unwrap();
+                assert!(policy.status.success());
+                fs::write(folder.path().join(file.strip_prefix('>').unwrap()), policy.stdout).unwrap();
+            }
+            ["aws", arguments @ ..] => {
+                let file = format!("file://{}/", folder.path().display());
+                let arguments: Vec<String> =
+                    arguments.iter().map(|word| of_this_instance(&word.replace("file://", &file), &scenario)).collect();
+                scenario.aws(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+            }
             ["eic-doctor-agent", arguments @ ..] => {
                 let argv: Vec<&str> = [&["/usr/bin/eic-doctor-agent"], arguments].concat();
                 let answer =
@@ -94,7 +105,8 @@ fn of_this_instance(word: &str, scenario: &Scenario) -> String {
         "i-0123456789abcdef0" => scenario.id().to_owned(),
         "10.1.2.3" => scenario.private_source(),
         "arn:aws:iam::111122223333:role/ops" => scenario.get("role_arn").to_owned(),
-        _ => word.to_owned(),
+        "ops" => scenario.get("role_arn").rsplit('/').next().unwrap().to_owned(),
+        _ => word.replace("111122223333", scenario.get("role_arn").split(':').nth(4).unwrap()),
     }
 }
 

@@ -6,6 +6,8 @@ mod asff;
 mod catalogue;
 mod formats;
 mod generated;
+mod hostile;
+mod load;
 mod model;
 mod path;
 mod reach;

@@ -3,6 +3,9 @@
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=v1");
     let files = protox::compile(["v1/agent.proto", "v1/enrolment.proto", "v1/operator.proto"], ["."])?;
-    tonic_prost_build::configure().build_transport(false).compile_fds(files)?;
+    tonic_prost_build::configure()
+        .codec_path("crate::codec::SmallBuffers")
+        .build_transport(false)
+        .compile_fds(files)?;
     Ok(())
 }

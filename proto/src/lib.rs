@@ -5,6 +5,7 @@
 mod attempt;
 pub mod block;
 mod check;
+mod codec;
 mod command;
 mod evidence;
 mod exit;

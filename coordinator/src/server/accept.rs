@@ -8,21 +8,22 @@ use std::time::Duration;
 
 use http::Request;
 use hyper::body::Incoming;
+use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsAcceptor;
-use tonic::body::Body;
 use tonic::service::Routes;
 use tower::Service as _;
 
 use super::admission::TurnedAway;
+use super::config::Limits;
 use super::core::Core;
+use super::inbound;
 use super::metrics::OutcomeWord;
 use super::peer::Peer;
 use super::stopped;
@@ -36,8 +37,10 @@ const WITHOUT_STREAM: Duration = Duration::from_secs(120);
 const REQUESTS: u32 = 4;
 /// Bytes of a request's headers.
 const HEADERS: u32 = 16 * 1024;
-/// A peer that is silent is asked after this long, and has as long to answer.
-const ALIVE: Duration = Duration::from_secs(60);
+/// Bytes that one stream, and all of a connection, may send before they are read: what a peer can make us hold. A frame is no longer than
+/// that, and what has once taken a frame keeps its room.
+const STREAM_WINDOW: u32 = 8 * 1024;
+const CONNECTION_WINDOW: u32 = 64 * 1024;
 
 /// Serves until `stop` says true; then no more come in, and those that are in end their requests.
 pub(super) async fn accept(core: Arc<Core>, listener: TcpListener, routes: Routes, stop: watch::Receiver<bool>) {
@@ -104,9 +107,9 @@ async fn serve(
     };
     let certificate = tls.get_ref().1.peer_certificates().and_then(<[_]>::first);
     // The verifier has checked the chain already: what is unreadable here was signed by us all the same, and is nobody.
-    let identity = certificate.and_then(|certificate| PeerIdentity::read(certificate).ok());
+    let identity = certificate.and_then(|certificate| PeerIdentity::read(certificate).ok()).map(Arc::new);
     let peer = Peer { address, identity, streams: Arc::new(AtomicUsize::new(0)) };
-    serve_http(tls, peer, routes, stop, core.config.limits.first_request.0).await
+    serve_http(tls, peer, routes, stop, &core.config.limits).await
 }
 
 async fn serve_http<S>(
@@ -114,7 +117,7 @@ async fn serve_http<S>(
     peer: Peer,
     routes: Routes,
     mut stop: watch::Receiver<bool>,
-    first_request: Duration,
+    limits: &Limits,
 ) -> OutcomeWord
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -123,26 +126,28 @@ where
     let asked = Arc::new(AtomicBool::new(false));
     let service = {
         let asked = Arc::clone(&asked);
-        service_fn(move |mut request: Request<Incoming>| {
+        service_fn(move |request: Request<Incoming>| {
             asked.store(true, Ordering::Relaxed);
+            let mut request = inbound::set_aside(request);
             request.extensions_mut().insert(peer.clone());
             let mut routes = routes.clone();
-            async move { routes.call(request.map(Body::new)).await.map_err(infallible) }
+            async move { routes.call(request).await.map_err(infallible) }
         })
     };
-    let mut builder = auto::Builder::new(TokioExecutor::new()).http2_only();
+    let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
-        .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(REQUESTS)
         .max_header_list_size(HEADERS)
-        .keep_alive_interval(ALIVE)
-        .keep_alive_timeout(ALIVE);
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .keep_alive_interval(limits.alive.0)
+        .keep_alive_timeout(limits.alive.0);
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
         ended = connection.as_mut() => return outcome(ended.is_ok()),
-        () = tokio::time::sleep(first_request), if !asked.load(Ordering::Relaxed) => {
+        () = tokio::time::sleep(limits.first_request.0), if !asked.load(Ordering::Relaxed) => {
             if !asked.load(Ordering::Relaxed) {
                 return OutcomeWord::TurnedAway;
             }

@@ -9,8 +9,9 @@ use tokio::time::Instant;
 
 use super::config::Limits;
 
-/// An agent's own patience with a handshake; one that would wait longer is better turned away.
-const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(20);
+/// An agent gives a handshake ten seconds, its wait here included. One that would begin later than this is better turned away: its agent
+/// comes again after a while, where otherwise both would do the work for nothing.
+const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(8);
 /// Addresses whose enrolments are counted at once; each is forgotten after a minute.
 const ADDRESSES: usize = 100_000;
 

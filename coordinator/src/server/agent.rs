@@ -9,6 +9,7 @@ use eic_doctor_proto::wire::v1;
 use eic_doctor_proto::wire::v1::agent_service_server::AgentService;
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
+use hyper::body::Incoming;
 use prost::Message as _;
 use ring::digest::{SHA256, digest};
 use tokio::sync::mpsc;
@@ -16,7 +17,8 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt as _};
 use tonic::{Code, Request, Response, Status, Streaming};
 
-use super::core::{Core, JudgeError};
+use super::core::{Core, JudgeError, judged};
+use super::inbound::{self, Inbound};
 use super::live::Place;
 use super::metrics::OutcomeWord;
 use super::peer::{Holding, Peer};
@@ -33,6 +35,8 @@ const A_SECOND: f64 = 2.0;
 pub(super) struct Agents(pub Arc<Core>);
 
 type ToAgent = Pin<Box<dyn Stream<Item = Result<v1::CoordinatorMessage, Status>> + Send>>;
+/// Boxed as in [`super::live`].
+type Answers = mpsc::Sender<Result<Box<v1::CoordinatorMessage>, Status>>;
 
 #[tonic::async_trait]
 impl AgentService for Agents {
@@ -67,7 +71,8 @@ impl AgentService for Agents {
         let core = Arc::clone(&self.0);
         let peer = Peer::of(&request)?;
         let holding = Holding::begin(&peer.streams);
-        let peer = peer.identity()?.clone();
+        let peer = Arc::clone(peer.identity()?);
+        let from_agent = inbound::of(&request)?;
         standing(&core, &peer).await?;
         let place = core.live.enter(&peer.instance_id, peer.key);
         core.metrics.streams(core.live.len());
@@ -86,7 +91,7 @@ impl AgentService for Agents {
         tokio::spawn(async move {
             let _holding = holding;
             let number = place.number;
-            let ended = converse(&core, &peer, request.into_inner(), place, &answers).await;
+            let ended = converse(&core, &peer, from_agent, place, &answers).await;
             if let Err(status) = ended {
                 let _ = answers.send(Err(status)).await;
             }
@@ -99,7 +104,8 @@ impl AgentService for Agents {
             }
             core.metrics.streams(core.live.len());
         });
-        Ok(Response::new(Box::pin(ReceiverStream::new(to_agent))))
+        let to_agent = ReceiverStream::new(to_agent).map(|told| told.map(|message| *message));
+        Ok(Response::new(Box::pin(to_agent)))
     }
 }
 
@@ -107,9 +113,9 @@ impl AgentService for Agents {
 async fn converse(
     core: &Core,
     peer: &PeerIdentity,
-    mut from_agent: Streaming<v1::AgentMessage>,
+    mut from_agent: Inbound<Incoming>,
     mut place: Place,
-    answers: &mpsc::Sender<Result<v1::CoordinatorMessage, Status>>,
+    answers: &Answers,
 ) -> Result<(), Status> {
     let life = Duration::from_millis(peer.not_after.saturating_sub(core.now()));
     let mut end_of_life = std::pin::pin!(tokio::time::sleep(life));
@@ -132,9 +138,11 @@ async fn converse(
                 may -= 1.0;
                 match message.message {
                     Some(v1::agent_message::Message::Report(report)) => {
-                        let acknowledged = take(core, peer, report).await?;
+                        // What takes a report is larger than all else of an idle agent: it is there only while it does.
+                        let acknowledged = Box::pin(take(core, peer, report)).await?;
                         let message = v1::coordinator_message::Message::Acknowledged(acknowledged);
-                        if answers.send(Ok(v1::CoordinatorMessage { message: Some(message) })).await.is_err() {
+                        let message = Box::new(v1::CoordinatorMessage { message: Some(message) });
+                        if answers.send(Ok(message)).await.is_err() {
                             return Ok(());
                         }
                     }
@@ -215,7 +223,7 @@ async fn take(
         message
     };
     let content = match (request.report, request.unchanged.is_empty()) {
-        (Some(report), true) => full(core, peer, report).map_err(|error| match error {
+        (Some(report), true) => full(peer, report).map_err(|error| match error {
             JudgeError::OtherInstance { .. } => {
                 Status::permission_denied(refused(format!("{} sent a report: {error}", peer.instance_id)))
             }
@@ -266,9 +274,9 @@ async fn take(
     }
 }
 
-fn full(core: &Core, peer: &PeerIdentity, report: v1::AgentReport) -> Result<Content, JudgeError> {
+fn full(peer: &PeerIdentity, report: v1::AgentReport) -> Result<Content, JudgeError> {
     let packed = packed(&report.encode_to_vec());
-    let results = core.judged(report, peer)?;
+    let results = judged(report, &peer.instance_id)?;
     let digest = <[u8; 32]>::try_from(digest(&SHA256, &packed).as_ref()).unwrap_or_default();
     Ok(Content::Full { report: packed, digest, results })
 }

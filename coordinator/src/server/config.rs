@@ -170,6 +170,8 @@ pub struct Limits {
     pub handshake: Time,
     /// From the handshake to the first request.
     pub first_request: Time,
+    /// A peer that is silent for so long is asked whether it is there, and has as long to answer.
+    pub alive: Time,
     /// Enrolments begun in a minute from one address.
     pub enrolments_per_minute: u32,
     /// Checks on demand under way.
@@ -185,6 +187,7 @@ impl Default for Limits {
             handshakes_waiting: 20_000,
             handshake: Time(Duration::from_secs(10)),
             first_request: Time(Duration::from_secs(10)),
+            alive: Time(Duration::from_secs(60)),
             enrolments_per_minute: 6_000,
             checks: 256,
         }

@@ -18,7 +18,7 @@ use super::log::Log;
 use super::metrics::Metrics;
 use super::submit::Submissions;
 use crate::attest::RegionCertificates;
-use crate::authority::{Authority, PeerIdentity, ServerCertificate};
+use crate::authority::{Authority, ServerCertificate};
 use crate::store::{Millis, SharedStore};
 
 pub(super) struct Core {
@@ -76,25 +76,25 @@ impl Core {
         }
     }
 
-    /// Judges the facts that an agent sent by our own rules: its own results are what an older catalogue, or a liar, says of them.
-    pub fn judged(&self, report: v1::AgentReport, peer: &PeerIdentity) -> Result<Vec<CheckResult>, JudgeError> {
-        let attempt = report.attempt.ok_or(WireError::Missing("attempt"))?;
-        let attempt = Attempt::try_from(attempt)?;
-        let facts = report.facts.ok_or(WireError::Missing("facts"))?;
-        let facts: OsFacts = facts_from_wire(facts)?;
-        for view in [&facts.imds.as_root, &facts.imds.as_keys_user] {
-            if let Some(answer) = view.instance_id.known().filter(|answer| answer.status == 200) {
-                let of = answer.body.raw().trim();
-                if of != peer.instance_id {
-                    return Err(JudgeError::OtherInstance { of: answer.body.to_string() });
-                }
-            }
-        }
-        Ok(judge(checks::entries(&facts, &attempt), &Selection::default()))
-    }
-
     /// What an agent is to wait for between two reports.
     pub fn interval(&self) -> Duration {
         self.config.reports.interval.0
     }
+}
+
+/// Judges the facts that the agent of an instance sent by our own rules: its own results are what an older catalogue, or a liar, says of them.
+pub(super) fn judged(report: v1::AgentReport, instance_id: &str) -> Result<Vec<CheckResult>, JudgeError> {
+    let attempt = report.attempt.ok_or(WireError::Missing("attempt"))?;
+    let attempt = Attempt::try_from(attempt)?;
+    let facts = report.facts.ok_or(WireError::Missing("facts"))?;
+    let facts: OsFacts = facts_from_wire(facts)?;
+    for view in [&facts.imds.as_root, &facts.imds.as_keys_user] {
+        if let Some(answer) = view.instance_id.known().filter(|answer| answer.status == 200) {
+            let of = answer.body.raw().trim();
+            if of != instance_id {
+                return Err(JudgeError::OtherInstance { of: answer.body.to_string() });
+            }
+        }
+    }
+    Ok(judge(checks::entries(&facts, &attempt), &Selection::default()))
 }

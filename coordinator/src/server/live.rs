@@ -14,7 +14,8 @@ use crate::store::KeyId;
 const WAITING: usize = 8;
 
 /// What the stream of one agent is sent.
-pub(super) type ToAgent = mpsc::Sender<v1::CoordinatorMessage>;
+/// Boxed: a channel takes room for 32 messages when it is made, and most agents are never asked.
+pub(super) type ToAgent = mpsc::Sender<Box<v1::CoordinatorMessage>>;
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub(super) enum AskError {
@@ -52,7 +53,7 @@ struct Stream {
 /// A stream's place among the live ones; what it was pushed out by, if anything.
 pub(super) struct Place {
     pub number: u64,
-    pub from_core: mpsc::Receiver<v1::CoordinatorMessage>,
+    pub from_core: mpsc::Receiver<Box<v1::CoordinatorMessage>>,
     /// Another stream of the same instance was here until now.
     pub displaced: bool,
 }
@@ -101,7 +102,7 @@ impl Live {
             let message =
                 v1::CoordinatorMessage { message: Some(v1::coordinator_message::Message::ComeBackAfterMs(after)) };
             // One that does not read learns it from the end of the stream.
-            let _ = stream.to_agent.try_send(message);
+            let _ = stream.to_agent.try_send(Box::new(message));
         }
     }
 
@@ -122,7 +123,7 @@ impl Live {
             let budget_ms = u64::try_from(budget.as_millis()).unwrap_or(u64::MAX);
             let check = v1::CheckRequest { request_id: request_id.clone(), attempt: Some(attempt.into()), budget_ms };
             let message = v1::CoordinatorMessage { message: Some(v1::coordinator_message::Message::Check(check)) };
-            stream.to_agent.try_send(message).map_err(|error| match error {
+            stream.to_agent.try_send(Box::new(message)).map_err(|error| match error {
                 mpsc::error::TrySendError::Full(_) => AskError::Stuck,
                 mpsc::error::TrySendError::Closed(_) => AskError::Gone,
             })?;

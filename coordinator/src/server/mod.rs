@@ -11,6 +11,7 @@ pub mod config;
 mod core;
 mod enrol;
 mod http;
+mod inbound;
 mod live;
 mod log;
 mod metrics;

@@ -13,7 +13,7 @@ use crate::authority::PeerIdentity;
 pub(super) struct Peer {
     pub address: SocketAddr,
     /// What the client certificate says, where there is one and an authority of ours signed it.
-    pub identity: Option<PeerIdentity>,
+    pub identity: Option<Arc<PeerIdentity>>,
     pub streams: Arc<AtomicUsize>,
 }
 
@@ -23,7 +23,7 @@ impl Peer {
     }
 
     /// The instance that speaks.
-    pub fn identity(&self) -> Result<&PeerIdentity, Status> {
+    pub fn identity(&self) -> Result<&Arc<PeerIdentity>, Status> {
         self.identity
             .as_ref()
             .ok_or_else(|| Status::unauthenticated("an agent's client certificate is needed here: enrol first"))

@@ -1,5 +1,8 @@
 //! What one report does to what is stored of its instance: pure, the same for every database.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use super::{AgentState, Content, Half, KeyId, Millis, NotStored, Submission};

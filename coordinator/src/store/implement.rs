@@ -156,20 +156,14 @@ macro_rules! implement_store {
             ) -> Result<(), StoreError> {
                 name("an instance's id", instance_id)?;
                 name("a coordinator's name", coordinator.or(was).unwrap_or_default())?;
-                let sql = match coordinator {
-                    Some(_) => "UPDATE agents SET connected_to = $2, seen_at = $3 WHERE instance_id = $1",
-                    None => {
-                        "UPDATE agents SET connected_to = NULL, seen_at = $3 WHERE instance_id = $1 AND connected_to = $2"
-                    }
+                let presence = Presence {
+                    instance_id: instance_id.to_owned(),
+                    coordinator: coordinator.or(was).unwrap_or_default().to_owned(),
+                    is_here: coordinator.is_some(),
+                    at,
                 };
-                sqlx::query(sql)
-                    .bind(instance_id)
-                    .bind(coordinator.or(was))
-                    .bind(number(at))
-                    .execute(&self.writers)
-                    .await
-                    .map_err(failed("write where an agent is connected"))?;
-                Ok(())
+                let call = Call { batch: Vec::new(), hold: 1, targets: Arc::default(), presence: Some(presence) };
+                self.queue.submit(call).await.map(drop)
             }
 
             async fn disconnect_all(&self, coordinator: &str) -> Result<u64, StoreError> {
@@ -189,7 +183,7 @@ macro_rules! implement_store {
                 targets: &[String],
             ) -> Result<Vec<Result<Vec<StoredChange>, NotStored>>, StoreError> {
                 targets.iter().try_for_each(|target| name("a target's name", target))?;
-                self.queue.submit(Call { batch, hold, targets: targets.into() }).await
+                self.queue.submit(Call { batch, hold, targets: targets.into(), presence: None }).await
             }
 
             async fn last_report(&self, instance_id: &str, half: Half) -> Result<Option<StoredReport>, StoreError> {
@@ -400,6 +394,27 @@ macro_rules! implement_store {
                 transaction.commit().await.map_err(failed(operation))?;
                 Ok(gone)
             }
+        }
+
+        async fn write_presences(
+            connection: &mut <sqlx::$database as sqlx::Database>::Connection,
+            calls: &[Call],
+        ) -> Result<(), StoreError> {
+            for presence in presences(calls) {
+                let sql = if presence.is_here {
+                    "UPDATE agents SET connected_to = $2, seen_at = $3 WHERE instance_id = $1"
+                } else {
+                    "UPDATE agents SET connected_to = NULL, seen_at = $3 WHERE instance_id = $1 AND connected_to = $2"
+                };
+                sqlx::query(sql)
+                    .bind(&presence.instance_id)
+                    .bind(&presence.coordinator)
+                    .bind(number(presence.at))
+                    .execute(&mut *connection)
+                    .await
+                    .map_err(failed("write where an agent is connected"))?;
+            }
+            Ok(())
         }
 
         fn agent_of_row(row: &<sqlx::$database as sqlx::Database>::Row) -> Result<AgentRecord, StoreError> {

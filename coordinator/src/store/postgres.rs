@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use super::carry::{Loaded, carry, silence};
 use super::columns::*;
 use super::implement::implement_store;
-use super::queue::{Answers, Apply, Call, Queue};
+use super::queue::{Answers, Apply, Call, Presence, Queue, presences};
 use super::statements::{agent_columns, agent_record, forget_of_silent};
 use super::write::{Places, Told, Writes, kept_of_row, places};
 use super::*;
@@ -118,6 +118,7 @@ impl Writer {
         let mut told = Told::default();
         let answers = told.carry_all(&mut loaded, calls, carry);
         write(&mut transaction, &loaded, &mut told).await?;
+        write_presences(&mut transaction, calls).await?;
         transaction.commit().await.map_err(failed(operation))?;
         Ok(told.answers(answers))
     }

@@ -1,11 +1,12 @@
-//! Reports that come at the same time are stored in one transaction: what a commit costs is shared by all that wait for it.
+//! Reports that come at the same time, and agents that do, are stored in one transaction: what a commit costs is shared by all that wait
+//! for it.
 
 use std::future::Future;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::{NotStored, StoreError, StoredChange, Submission};
+use super::{Millis, NotStored, StoreError, StoredChange, Submission};
 
 /// Reports in one transaction, at least one call's.
 const TOGETHER: usize = 512;
@@ -20,6 +21,24 @@ pub(super) struct Call {
     pub batch: Vec<Submission>,
     pub hold: u32,
     pub targets: Arc<[String]>,
+    /// What is to be stored besides, or (with an empty batch) alone.
+    pub presence: Option<Presence>,
+}
+
+/// That an agent's stream is open at a coordinator now; or no longer, if it was there.
+#[derive(Debug)]
+pub(super) struct Presence {
+    pub instance_id: String,
+    pub coordinator: String,
+    pub is_here: bool,
+    pub at: Millis,
+}
+
+/// Of all calls; of two about one instance the later last, and instances in one order, so that two coordinators do not wait for each other.
+pub(super) fn presences(calls: &[Call]) -> Vec<&Presence> {
+    let mut presences: Vec<&Presence> = calls.iter().filter_map(|call| call.presence.as_ref()).collect();
+    presences.sort_by(|one, other| one.instance_id.cmp(&other.instance_id));
+    presences
 }
 
 #[derive(Debug)]
@@ -55,11 +74,11 @@ impl Queue {
 
 async fn write(writer: impl Apply + Sync, mut receiver: mpsc::Receiver<Waiting>) {
     while let Some(first) = receiver.recv().await {
-        let mut many = first.call.batch.len();
+        let mut many = first.call.batch.len().max(1);
         let (mut calls, mut answers) = (vec![first.call], vec![first.answer]);
         while many < TOGETHER {
             let Ok(next) = receiver.try_recv() else { break };
-            many += next.call.batch.len();
+            many += next.call.batch.len().max(1);
             calls.push(next.call);
             answers.push(next.answer);
         }

@@ -12,7 +12,7 @@ use tokio::sync::broadcast;
 use super::carry::{Loaded, Run, carry, silence};
 use super::columns::*;
 use super::implement::implement_store;
-use super::queue::{Answers, Apply, Call, Queue};
+use super::queue::{Answers, Apply, Call, Presence, Queue, presences};
 use super::statements::{agent_columns, agent_record, forget_of_silent};
 use super::write::{Told, Writes};
 use super::*;
@@ -90,6 +90,7 @@ impl Apply for Writer {
         let mut told = Told::default();
         let answers = told.carry_all(&mut loaded, calls, carry);
         write(&mut transaction, &loaded, &mut told).await?;
+        write_presences(&mut transaction, calls).await?;
         transaction.commit().await.map_err(failed(operation))?;
         Ok(told.answers(answers))
     }

@@ -1,5 +1,7 @@
 //! For tests: a Region's certificate and an attacker's with their keys, a document, and PKCS #7 messages of any kind, well or ill made.
 
+pub mod mutate;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use eic_doctor_proto::wire::v1::EnrolRequest;

@@ -6,7 +6,6 @@ mod case;
 mod claim;
 mod decide;
 mod identity;
-mod mutate;
 mod mutations;
 mod recognise;
 mod region_certificates;

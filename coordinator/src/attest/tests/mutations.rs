@@ -12,9 +12,9 @@ use std::time::Duration;
 use eic_doctor_proto::wire::v1::EnrolRequest;
 use rcgen::{KeyPair, PublicKeyData as _, SigningKey as _};
 
-use super::mutate::{Random, mutate};
 use crate::attest::identity::verify_message;
 use crate::attest::request::{PublicKey, proof_message};
+use crate::attest::testing::mutate::{Random, mutate};
 use crate::attest::testing::*;
 use crate::attest::{
     Claim, Decision, Described, DescribedInstance, EnrolmentPolicy, IdentityDocument, RegionCertificates, decide,

@@ -1,4 +1,21 @@
-//! What becomes of the others.
+//! What becomes of the others. Each threat, and where it is tried:
+//!
+//! | threat | test |
+//! |---|---|
+//! | a report for another instance | `a_report_for_another_instance_is_refused`; `impostors::of_hostile_reports_none_speaks_for_another_instance` |
+//! | replay, reordering | `a_report_that_comes_again_or_late_is_refused`; a million of them: `store::carry::tests` |
+//! | a forged, foreign or stale document, a valid signature beside forged content, another Region or account | `a_forged_a_replayed_and_a_foreign_enrolment_are_refused`; `attest::tests` (`identity`, `rules`, `decide`), a million of them: `attest::tests::mutations` |
+//! | two agents with one identity | `impostors::of_two_agents_with_one_key_one_is_heard`; with two keys: `story::who_restarts_…`, `attest::tests::decide` |
+//! | an agent that lies about its checks | `what_an_agent_says_of_its_checks_is_judged_anew` |
+//! | oversized, deep, malformed messages | `what_is_no_report_is_refused_and_the_next_one_is_taken`; on a stream: `server::inbound::tests` |
+//! | a flood of messages, of connections | `a_flood_of_messages_…`, `more_connections_from_one_address_…`, `server::admission::tests` |
+//! | slow-loris, half-open connections, rapid resets | `a_connection_that_says_nothing_or_nonsense_…`; `slow` |
+//! | hostile strings in every renderer | `tests/coordinator/hostile.rs` |
+//! | SQL metacharacters | `impostors::what_an_operator_writes_is_text_to_the_store`; in every column: `tests/coordinator/store/enrolled.rs` |
+//! | expired, not yet valid, revoked, foreign certificates | `a_certificate_of_another_authority_ends_the_handshake`, `operators::a_revoked_agent_…`; `authority::tests::handshake` |
+//! | a clock that is off | `impostors::a_clock_that_is_off_is_a_finding_whatever_its_agent_says` |
+//! | an operator without the role | `operators::each_role_may_what_it_may_and_no_more` |
+//! | a whole fleet that comes back at once | `tests/coordinator/load.rs`; 10,000 agents: `tests/load/` |
 
 use std::time::Duration;
 

@@ -1,7 +1,9 @@
 //! A coordinator over real sockets and a store in a file, and agents of the tests' own making: honest ones and others.
 
 mod adversaries;
+mod impostors;
 mod operators;
+mod slow;
 mod story;
 
 use std::net::SocketAddr;

@@ -76,6 +76,34 @@ pub const FAULTS: &[Fault] = &[
         changes: &["os.firewall.packets fail"],
     },
     Fault {
+        name: "firewalld writes into iptables' tables, and its zone has no ssh",
+        world: healthy::al2,
+        break_it: |facts, _| {
+            let jump = |chain: &str| vec![rule(&format!("-j {chain}"), Vec::new(), Target::Jump(chain.into()))];
+            let mut ruleset = nft(false, jump("INPUT_ZONES"));
+            ruleset.chains.push(chain("INPUT_ZONES", None, jump("IN_public")));
+            let reject = rule("-A IN_public -j REJECT", Vec::new(), Target::Reject);
+            ruleset.chains.push(chain("IN_public", None, vec![reject]));
+            for chain in &mut ruleset.chains {
+                (chain.family, chain.program) = (TableFamily::Ip, "iptables".into());
+            }
+            facts.firewall.nf_tables = Fact::Known(ruleset);
+        },
+        changes: &["os.firewall.packets fail"],
+    },
+    Fault {
+        name: "firewalld is in panic",
+        world: healthy::rhel9,
+        break_it: |facts, _| {
+            let mut ruleset = nft(true, Vec::new());
+            for chain in &mut ruleset.chains {
+                chain.table = "firewalld_policy_drop".into();
+            }
+            facts.firewall.nf_tables = Fact::Known(ruleset);
+        },
+        changes: &["os.firewall.packets fail"],
+    },
+    Fault {
         name: "the older iptables lets no reply out",
         world: healthy::al2,
         break_it: |facts, _| {

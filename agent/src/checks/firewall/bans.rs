@@ -5,7 +5,7 @@ use crate::checks::packet_filter::owner::{self, Ban};
 use crate::checks::packet_filter::{self, Outcome, Place, Question};
 use crate::checks::source::{Span, words};
 use crate::checks::{arrival, source};
-use crate::facts::{OsFacts, Value};
+use crate::facts::{Chain, OsFacts, Rule, Value};
 
 check! {
     /// No program that bans addresses after failed logins has banned the source.
@@ -84,6 +84,7 @@ fn judge(facts: &OsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
     } else {
         format!("{tool} has banned a part of {}: {}", source.words, words(&spans))
     };
+    behind(&mut banned, &question).map_err(Verdict::unknown)?;
     let mut finding = Finding::new(why, remedy(tool, &banned));
     for (span, place) in banned.iter().take(SHOWN) {
         finding.evidence.push(Evidence::new(format!("{}: `{}`", span.words(), place.words()), place.at()));
@@ -93,6 +94,27 @@ fn judge(facts: &OsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
 
 /// Portions that are shown, and bans that are lifted by one command.
 const SHOWN: usize = 8;
+
+/// A packet meets the first of several bans alone: what stands behind is found by asking as if that one were not there.
+fn behind<'a>(banned: &mut Vec<(Span, Place<'a>)>, question: &'a Question<'a>) -> Result<(), &'static str> {
+    for _ in 1..SHOWN {
+        let is_known = |chain: &Chain, rule: &Rule| banned.iter().any(|(_, place)| place.is_rule(chain, rule));
+        let answer = packet_filter::ask(question, &is_known)?;
+        let refused = answer.portions.iter().flat_map(|portion| {
+            let places = portion.outcomes.iter().filter_map(|(_, outcome)| match outcome {
+                Outcome::Refused(place) if is_ban(place) => Some((portion.span, *place)),
+                _ => None,
+            });
+            places.take(1)
+        });
+        let more: Vec<(Span, Place<'a>)> = refused.collect();
+        if more.is_empty() {
+            break;
+        }
+        banned.extend(more);
+    }
+    Ok(())
+}
 
 fn ban_of(place: &Place<'_>) -> Option<Ban> {
     owner::ban(place.chain, place.rule?)
@@ -149,6 +171,19 @@ mod tests {
         assert_eq!(finding.remedy.command.as_deref(), Some("fail2ban-client set sshd unbanip 203.0.113.7"));
         let changed = changes(healthy::al2023(), |facts, _| facts.firewall.nf_tables = iptables(F2B));
         assert_eq!(changed, ["os.firewall.bans fail"]);
+    }
+
+    #[test]
+    fn a_source_that_is_banned_in_two_jails_is_taken_out_of_both() {
+        let mut world = healthy::al2023();
+        world.facts.firewall.nf_tables = iptables(&format!(
+            "{F2B}:f2b-recidive - [0:0]\n-A INPUT -p tcp -j f2b-recidive\n-A f2b-recidive -s 203.0.113.7/32 -j REJECT\n"
+        ));
+        let Ok(Verdict::Fail(finding)) = judge(&world.facts, &world.attempt) else { panic!("no failure") };
+        assert_eq!(
+            finding.remedy.command.as_deref(),
+            Some("fail2ban-client set sshd unbanip 203.0.113.7 && fail2ban-client set recidive unbanip 203.0.113.7")
+        );
     }
 
     #[test]

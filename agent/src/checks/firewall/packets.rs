@@ -158,8 +158,10 @@ fn remedy(places: &[(Passage, Place<'_>)], source: &Source, attempt: &Attempt) -
         }
         None => {
             let names: Vec<String> = places.iter().take(SHOWN).map(|(_, place)| place.at()).collect();
+            let file = places.iter().find_map(|(_, place)| owner::file(place));
+            let file = file.map_or_else(String::new, |file| format!(", {file}"));
             let text = format!(
-                "Put a rule that accepts TCP port {} from the source before what refuses it now ({}), as root on the instance",
+                "Put a rule that accepts TCP port {} from the source before what refuses it now ({}), as root on the instance{file}",
                 attempt.port,
                 names.join("; ")
             );

@@ -6,6 +6,7 @@ use eic_doctor_proto::{Attempt, Check, Command, Fact, Finding, Remedy, Verdict};
 use ipnet::IpNet;
 
 use crate::checks::network::return_route;
+use crate::checks::packet_filter::owner;
 use crate::facts::{AddressFamily, ImdsAnswer, ImdsView, OsFacts, Route, RouteKind, RoutingRule, RuleAction};
 
 mod availability_zone;
@@ -75,9 +76,9 @@ fn answer<'a>(fact: &'a Fact<ImdsAnswer>, asked: Asked<'_>) -> Result<&'a ImdsAn
     Ok(answer)
 }
 
-/// What the instance's routes say of a request without an answer. An instance without any way out cannot ask IMDS either, and one finding
-/// is enough.
-fn by_routes(
+/// What the instance's routes and packet filter say of a request without an answer. An instance without any way out cannot ask IMDS
+/// either, and one finding is enough.
+fn by_way_out(
     facts: &OsFacts,
     attempt: &Attempt,
     token: &Fact<ImdsAnswer>,
@@ -91,6 +92,11 @@ fn by_routes(
     let has_no_route = matches!(Silence::of(&why.reason), Some(Silence::NoRoute | Silence::RefusedOrNoRoute));
     if has_no_route && return_route::is_without_way_out(facts, attempt) {
         return Verdict::unknown("the instance has no way out (os.network.return-route), so IMDS was not reached");
+    }
+    if Silence::of(&why.reason).is_some() && facts.firewall.nf_tables.known().is_some_and(owner::panics) {
+        return Verdict::unknown(
+            "firewalld drops everything in its panic (os.firewall.packets), so IMDS was not reached",
+        );
     }
     verdict
 }

@@ -1,6 +1,6 @@
 use eic_doctor_proto::{Attempt, Verdict, check};
 
-use super::{Asked, SLOW_MS, answer, by_routes, is_bystander, ourselves, seen, slow};
+use super::{Asked, SLOW_MS, answer, by_way_out, is_bystander, ourselves, seen, slow};
 use crate::facts::OsFacts;
 
 check! {
@@ -57,7 +57,7 @@ fn judge(facts: &OsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
         is_bystander: is_bystander(facts),
     };
     let token = &facts.imds.as_root.token;
-    let token = answer(token, asked).map_err(|verdict| by_routes(facts, attempt, token, asked, verdict))?;
+    let token = answer(token, asked).map_err(|verdict| by_way_out(facts, attempt, token, asked, verdict))?;
     if token.latency_ms > SLOW_MS {
         return Ok(slow(token, asked));
     }
@@ -70,6 +70,7 @@ mod tests {
 
     use super::judge;
     use crate::checks::healthy::{self, World};
+    use crate::checks::packet_filter::testing::nft;
     use crate::facts::{ImdsAnswer, NetworkFacts, RouteKind, RuleAction};
 
     fn why(token: Fact<ImdsAnswer>) -> String {
@@ -103,6 +104,17 @@ mod tests {
     fn not_having_been_able_to_ask_is_not_a_failure_of_imds() {
         let World { mut facts, .. } = healthy::al2023();
         facts.imds.as_root.token = Fact::unreadable("not running as root");
+        assert!(matches!(judge(&facts, &Attempt::usual()), Err(Verdict::Unknown { .. })));
+    }
+
+    #[test]
+    fn what_firewalld_drops_in_its_panic_is_the_packet_filters_finding() {
+        let World { mut facts, .. } = healthy::al2023();
+        facts.imds.as_root.token = Fact::unreadable("timed out after 1 s");
+        facts.firewall.nf_tables = nft(
+            r#"{"chain": {"family": "inet", "table": "firewalld_policy_drop", "name": "raw_output", "handle": 1, "type": "filter",
+                "hook": "output", "prio": -310, "policy": "drop"}}"#,
+        );
         assert!(matches!(judge(&facts, &Attempt::usual()), Err(Verdict::Unknown { .. })));
     }
 

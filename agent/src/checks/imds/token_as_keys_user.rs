@@ -1,6 +1,6 @@
 use eic_doctor_proto::{Attempt, Verdict, check};
 
-use super::{Asked, SLOW_MS, answer, by_routes, keys_user, seen, slow};
+use super::{Asked, SLOW_MS, answer, by_way_out, keys_user, seen, slow};
 use crate::facts::{ImdsAnswer, OsFacts};
 
 check! {
@@ -51,7 +51,7 @@ fn judge(facts: &OsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
         is_bystander: false,
     };
     let token = &facts.imds.as_keys_user.token;
-    let token = answer(token, asked).map_err(|verdict| by_routes(facts, attempt, token, asked, verdict))?;
+    let token = answer(token, asked).map_err(|verdict| by_way_out(facts, attempt, token, asked, verdict))?;
     // Slow for root too is os.imds.token's finding, and one finding is enough.
     let is_slow = |token: &ImdsAnswer| token.latency_ms > SLOW_MS;
     if is_slow(token) && !root.is_some_and(is_slow) {

@@ -413,6 +413,11 @@ fn words_of_field(field: Field) -> &'static str {
 }
 
 impl Place<'_> {
+    /// It is this rule of this chain.
+    pub fn is_rule(&self, chain: &Chain, rule: &Rule) -> bool {
+        std::ptr::eq(self.chain, chain) && self.rule.is_some_and(|own| own.number == rule.number)
+    }
+
     /// The same rule of the same chain.
     pub fn is(&self, other: &Self) -> bool {
         let number = |place: &Self| place.rule.map(|rule| rule.number);

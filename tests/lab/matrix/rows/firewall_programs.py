@@ -65,8 +65,10 @@ ROWS = [
     refused("firewalld writes iptables' tables, and its zone has no ssh",
             "sed -i 's/^FirewallBackend=.*/FirewallBackend=iptables/' /etc/firewalld/firewalld.conf; "
             + permanently("--remove-service=ssh")),
+    refused("firewalld panics", firewalld("--panic-on")),
     refused("fail2ban banned the client", fail2ban(("sshd", "203.0.113.7")), BANS),
     refused("fail2ban banned the client's network", fail2ban(("sshd", "203.0.113.0/24")), BANS),
+    refused("fail2ban banned the client in two jails", fail2ban(("sshd", "203.0.113.7"), ("recidive", "203.0.113.7")), BANS),
     refused("fail2ban banned the client by nftables", fail2ban(("sshd", "203.0.113.7"), action="nftables-multiport"), BANS),
     refused("fail2ban banned the client by a set", fail2ban(("sshd", "203.0.113.7"), action="iptables-ipset-proto6"), BANS),
     refused("fail2ban banned an address of the browser's range", fail2ban(("sshd", BROWSER), action="nftables-multiport"), BANS,

@@ -4,9 +4,13 @@ use eic_doctor_proto::Command;
 use ipnet::IpNet;
 
 use crate::checks::source::shown;
-use crate::facts::{Chain, Field, Rule, Ruleset, TableFamily, Test, Value};
+use crate::facts::{Chain, Field, Rule, TableFamily, Test, Value};
 
 use super::{Passage, Place};
+
+mod firewalld;
+
+pub use firewalld::panics;
 
 /// A program that bans addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,10 +113,9 @@ pub fn open(place: &Place<'_>, passage: Passage, net: &IpNet, port: u16) -> Opti
     let port = port.to_string();
     let is_ipv4 = net.addr().is_ipv4();
     match place.base.program.raw() {
+        _ if firewalld::is_panic(place.base) => Some(firewalld::end_of_panic()),
         _ if is_ufw(place) && passage != Passage::Reply => ufw(place, net, &port),
-        "nft" if place.base.table.raw() == "firewalld" && passage != Passage::Reply => {
-            Some(firewalld(place, net, &port))
-        }
+        _ if firewalld::is_its(place) && passage != Passage::Reply => Some(firewalld::open(place, net, &port)),
         "nft" => {
             let family = match place.base.family {
                 TableFamily::Ip => "ip",
@@ -157,7 +160,7 @@ pub fn open(place: &Place<'_>, passage: Passage, net: &IpNet, port: u16) -> Opti
 pub fn name(place: &Place<'_>) -> &'static str {
     match place.base.program.raw() {
         _ if is_ufw(place) => "ufw",
-        "nft" if place.base.table.raw() == "firewalld" => "firewalld",
+        _ if firewalld::is_its(place) || firewalld::is_panic(place.base) => "firewalld",
         "nft" => "nftables",
         program if program.starts_with("ip6") => "ip6tables",
         _ => "iptables",
@@ -169,70 +172,45 @@ fn is_ufw(place: &Place<'_>) -> bool {
     let is_ufws = |chain: &Chain| chain.name.raw().starts_with("ufw-") || chain.name.raw().starts_with("ufw6-");
     is_ufws(place.chain)
         || (place.rule.is_none()
-            && place
-                .ruleset
-                .chains
-                .iter()
-                .any(|chain| chain.family == place.base.family && chain.table == place.base.table && is_ufws(chain)))
+            && place.ruleset.chains.iter().any(|chain| is_beside(place.base, chain) && is_ufws(chain)))
 }
 
 fn ufw(place: &Place<'_>, net: &IpNet, port: &str) -> Option<Opening> {
-    let chain = place.chain.name.raw();
-    let is_users = chain.ends_with("-user-input");
-    // What stands in before.rules comes before every rule that `ufw` adds.
-    let is_in_reach = is_users
-        || place.rule.is_none()
-        || ["-skip-to-policy-input", "-reject-input"].iter().any(|end| chain.ends_with(end));
-    if !is_in_reach {
+    if !is_in_reach(place) {
         return None;
     }
     let mut command = Command::new("ufw");
     // The first rule that matches decides, so it must stand before the one that refuses.
-    if is_users {
+    if is_users_own(place) {
         command = command.arg("prepend");
     }
     let command = command.args(["allow", "from"]).arg(shown(net)).args(["to", "any", "port", port, "proto", "tcp"]);
     Some(Opening { command, keep: "", verify: "ufw status numbered".to_owned() })
 }
 
-fn firewalld(place: &Place<'_>, net: &IpNet, port: &str) -> Opening {
-    let family = if net.addr().is_ipv4() { "ipv4" } else { "ipv6" };
-    let name = place.chain.name.raw();
-    // A rule that denies stands before those that allow, unless these have a priority (firewalld.richlanguage(5)).
-    let is_denied = name.ends_with("_deny") || name.ends_with("_pre");
-    let priority = if is_denied { "priority=\"-32768\" " } else { "" };
-    let rule = format!(
-        "--add-rich-rule=rule {priority}family=\"{family}\" source address=\"{}\" port port=\"{port}\" protocol=\"tcp\" accept",
-        shown(net)
-    );
-    let mut command = Command::new("firewall-cmd").arg("--permanent");
-    let mut verify = Command::new("firewall-cmd");
-    if let Some(zone) = zone(name).or_else(|| only_zone(place.ruleset)) {
-        command = command.arg(format!("--zone={zone}"));
-        verify = verify.arg(format!("--zone={zone}"));
+/// What stands in before.rules comes before every rule that `ufw` adds.
+fn is_in_reach(place: &Place<'_>) -> bool {
+    let chain = place.chain.name.raw();
+    is_users_own(place)
+        || place.rule.is_none()
+        || ["-skip-to-policy-input", "-reject-input"].iter().any(|end| chain.ends_with(end))
+}
+
+fn is_users_own(place: &Place<'_>) -> bool {
+    place.chain.name.raw().ends_with("-user-input")
+}
+
+/// Where a rule stands that its program has no order for, and how that is loaded.
+pub fn file(place: &Place<'_>) -> Option<&'static str> {
+    match place.base.family {
+        _ if !is_ufw(place) || is_in_reach(place) => None,
+        TableFamily::Ip6 => Some("in `/etc/ufw/before6.rules`, then `ufw reload`"),
+        _ => Some("in `/etc/ufw/before.rules`, then `ufw reload`"),
     }
-    let command = command.arg(rule).and(Command::new("firewall-cmd").arg("--reload"));
-    Opening { command, keep: "", verify: verify.arg("--list-all").to_string() }
 }
 
-/// `filter_IN_public_deny` → `public`.
-fn zone(chain: &str) -> Option<String> {
-    let zone = chain.strip_prefix("filter_IN_").filter(|rest| !rest.starts_with("policy_"))?;
-    let zone =
-        ["_pre", "_log", "_deny", "_allow", "_post"].iter().find_map(|end| zone.strip_suffix(end)).unwrap_or(zone);
-    plain(zone)
-}
-
-fn only_zone(ruleset: &Ruleset) -> Option<String> {
-    let mut zones: Vec<String> = ruleset
-        .chains
-        .iter()
-        .filter(|chain| chain.table.raw() == "firewalld")
-        .filter_map(|chain| zone(chain.name.raw()))
-        .collect();
-    zones.sort_unstable();
-    zones.dedup();
-    zones.pop().filter(|_| zones.is_empty())
+fn is_beside(base: &Chain, other: &Chain) -> bool {
+    other.family == base.family && other.table == base.table
 }
 
 /// A name that may stand in a command.

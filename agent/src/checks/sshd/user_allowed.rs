@@ -276,7 +276,9 @@ mod tests {
         assert_eq!(command(&[(3, block, &["ec2-*"]), (9, None, &["bob"])]), out(3));
         assert_eq!(command(&[(3, block, &["ec2-*"]), (4, block, &["bob"]), (9, None, &["*"])]), out(3));
         assert_eq!(command(&[(3, block, &["ec2-*"]), (9, None, &["*"])]), None);
-        assert_eq!(command(&[(3, block, &["bob", "ec2-*"])]), None);
+        let pattern_out = r#"sed -i.bak -E '3s/([[:space:]="])"?ec2-[*]"?([[:space:]]|$)/\1\2/' /etc/ssh/x.conf"#;
+        assert_eq!(command(&[(3, block, &["bob", "ec2-*"])]).as_deref(), Some(pattern_out));
+        assert_eq!(command(&[(3, block, &["bob", "ec2-*"]), (4, block, &["*-user", "eve"])]), None);
     }
 
     #[test]

@@ -80,6 +80,8 @@ ROWS = [
           "printf 'Match Address 203.0.113.0/24\\n\\tDenyUsers ec2-*\\n' >>/etc/ssh/sshd_config; systemctl restart ssh"),
     fault("DenyGroups has a pattern of the user's group", DENIED, "os.sshd.user-allowed",
           "echo 'DenyGroups ec2*' >/etc/ssh/sshd_config.d/a.conf; systemctl restart ssh"),
+    fault("a Match block has DenyUsers with a pattern of the user among others", DENIED, "os.sshd.user-allowed",
+          "printf 'Match Address 203.0.113.0/24\\n\\tDenyUsers admin ec2-* \"ro?t\"\\n' >>/etc/ssh/sshd_config; systemctl restart ssh"),
     fault("DenyUsers stands on sshd's command line", DENIED, "os.sshd.user-allowed",
           "echo 'SSHD_OPTS=-oDenyUsers=ec2-user' >/etc/default/ssh; systemctl restart ssh"),
     fault("AllowUsers in a Match block names others", DENIED, "os.sshd.user-allowed",

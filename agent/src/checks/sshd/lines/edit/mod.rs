@@ -19,9 +19,9 @@ pub fn add_behind(place: &ConfigPlace, text: &str) -> Option<Command> {
     at(place, &format!("a {text}"))
 }
 
-/// Takes one word out of the line's arguments. `word` is a name of [`is_name`].
+/// Takes one word out of the line's arguments. `word` is a name of [`is_name`] or a pattern of [`is_pattern`].
 pub fn without(place: &ConfigPlace, word: &str) -> Option<Command> {
-    let word = word.replace('.', "[.]");
+    let word = ['.', '*', '?'].iter().fold(word.to_owned(), |word, sign| word.replace(*sign, &format!("[{sign}]")));
     at(place, &format!(r#"s/([[:space:]="])"?{word}"?([[:space:]]|$)/\1\2/"#))
 }
 
@@ -39,6 +39,11 @@ pub fn match_user(facts: &OsFacts, user: &OsUser, text: &str) -> Option<Command>
 /// A user or group of which no letter means anything to a shell, to `sed` or to sshd's patterns.
 pub fn is_name(name: &str) -> bool {
     !name.is_empty() && !name.starts_with('-') && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+}
+
+/// As a name, with sshd's two wildcards.
+pub fn is_pattern(word: &str) -> bool {
+    is_name(&word.replace(['*', '?'], "_"))
 }
 
 fn at(place: &ConfigPlace, script: &str) -> Option<Command> {

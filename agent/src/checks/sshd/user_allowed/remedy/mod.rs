@@ -97,8 +97,12 @@ fn undeny(
         all.iter().all(|line| is_bare(line)) && outside.flat_map(|line| &line.values).any(|value| fits(value.raw()))
     };
     let command = match hits.as_slice() {
-        [(line, value)] if *value == exact && edit::is_name(exact) && line.values.len() > 1 => {
-            line.at.as_ref().and_then(|place| edit::without(place, exact))
+        // sshd's lists know no exceptions, and what a later `Match` lists is added to this: of a block also a pattern goes, as whole lines do.
+        [(line, value)]
+            if line.values.len() > 1
+                && (*value == exact && edit::is_name(exact) || is_of_match && edit::is_pattern(value)) =>
+        {
+            line.at.as_ref().and_then(|place| edit::without(place, value))
         }
         [(line, value)] if *value == exact && !is_of_match => {
             line.at.as_ref().and_then(|place| lines::comment(&[place]))

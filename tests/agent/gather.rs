@@ -147,3 +147,83 @@ fn an_answer_to_another_user_is_not_taken_for_one_to_root() {
     assert_eq!(view.region.known().unwrap().body.raw(), "eu-west-1");
     assert!(facts(&format!("@value\tuid\tknown\t0\n{answers}")).imds.as_root.token.known().is_some());
 }
+
+/// A running sshd that has read its files at second 100, and nothing has changed since.
+fn as_read() -> String {
+    let older = |path: &str| format!("@modified\t{path}\tknown\t50.000000000\n");
+    let absent = |kind: &str, path: &str| format!("@{kind}\t{path}\tabsent\t\n");
+    [
+        "@list\t/proc\tknown\t\n|1\n|50\n".to_owned(),
+        process(50, 1, 0, "sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups"),
+        "@run\tsshd-V\texit\t255\n!OpenSSH_9.2p1 Debian-2, OpenSSL 3.0.11\n".to_owned(),
+        "@file\t/run/sshd.pid\tknown\t\n|50\n@modified\t/run/sshd.pid\tknown\t100.000000000\n".to_owned(),
+        "@file\t/etc/ssh/sshd_config\tknown\t\n|UsePAM yes\n".to_owned(),
+        older("/etc/ssh/sshd_config"),
+        "@stat\t/etc/ssh/ssh_host_ed25519_key\tknown\t8180 0 0\n".to_owned(),
+        older("/etc/ssh/ssh_host_ed25519_key"),
+        "@stat\t/run/sshd\tknown\t41ed 0 0\n".to_owned(),
+        absent("stat", "/var/empty/sshd"),
+        absent("stat", "/usr/share/empty.sshd"),
+        "@file\t/etc/passwd\tknown\t\n|root:x:0:0::/root:/bin/sh\n|sshd:x:101:65534::/run/sshd:/usr/sbin/nologin\n"
+            .to_owned(),
+        older("/etc/ld.so.cache"),
+        absent("modified", "/etc/ld.so.preload"),
+        older("/etc/ssl/openssl.cnf"),
+        absent("modified", "/etc/pki/tls/openssl.cnf"),
+        "@links\t/proc/50/map_files\tknown\t\n|/usr/sbin/sshd\n|/usr/lib/libcrypto.so.3\n".to_owned(),
+        older("/usr/sbin/sshd"),
+        older("/usr/lib/libcrypto.so.3"),
+    ]
+    .concat()
+}
+
+#[test]
+fn an_sshd_that_has_read_its_files_as_they_are_is_not_asked_about_them() {
+    let sshd = facts(&as_read()).sshd;
+    let effective = sshd.effective.known().unwrap();
+    assert!(effective.is_worked_out);
+    assert_eq!(effective.first("usepam").map(Untrusted::raw), Some("yes"));
+    assert_eq!((sshd.changed, sshd.refusal), (Fact::Known(Vec::new()), Fact::Absent));
+}
+
+#[test]
+fn an_sshd_that_might_not_start_as_it_did_is_asked() {
+    let changes = [
+        (
+            "a file was changed",
+            "@modified\t/etc/ssh/sshd_config\tknown\t50",
+            "@modified\t/etc/ssh/sshd_config\tknown\t101",
+        ),
+        ("the pid file is another's", "@file\t/run/sshd.pid\tknown\t\n|50\n", "@file\t/run/sshd.pid\tknown\t\n|51\n"),
+        ("a block is for some alone", "|UsePAM yes\n", "|UsePAM yes\n|Match User root\n|UsePAM no\n"),
+        ("a keyword that it does not know", "|UsePAM yes\n", "|UsePAMs yes\n"),
+        ("a host key by name", "|UsePAM yes\n", "|HostKey /etc/ssh/other\n"),
+        ("defaults of a distribution's own", "OpenSSH_9.2p1", "OpenSSH_7.4p1"),
+        ("its host key may be read by others", "known\t8180 0 0", "known\t81a0 0 0"),
+        ("its host key was changed", "ed25519_key\tknown\t50", "ed25519_key\tknown\t101"),
+        ("its folder is gone", "@stat\t/run/sshd\tknown\t41ed 0 0\n", "@stat\t/run/sshd\tabsent\t\n"),
+        ("its folder is everybody's", "known\t41ed 0 0", "known\t41ff 0 0"),
+        (
+            "which folder is its own is not known",
+            "@stat\t/var/empty/sshd\tabsent\t\n",
+            "@stat\t/var/empty/sshd\tknown\t41ed 0 0\n",
+        ),
+        ("its user is gone", "|sshd:x:", "|ssh:x:"),
+        ("other libraries may be found", "ld.so.cache\tknown\t50", "ld.so.cache\tknown\t101"),
+        ("a library was replaced", "|/usr/lib/libcrypto.so.3\n", "|/usr/lib/libcrypto.so.3 (deleted)\n"),
+        ("a library was written over", "libcrypto.so.3\tknown\t50", "libcrypto.so.3\tknown\t101"),
+        (
+            "its libraries cannot be seen",
+            "@links\t/proc/50/map_files\tknown\t\n",
+            "@links\t/proc/50/map_files\tunreadable\tneeds root\n",
+        ),
+    ];
+    for (name, from, to) in changes {
+        let sections = as_read();
+        assert_eq!(sections.matches(from).count(), 1, "{name}");
+        assert_eq!(facts(&sections.replace(from, to)).sshd.effective.known(), None, "{name}");
+    }
+    // FIPS mode has lists of its own.
+    let fips = "@file\t/proc/sys/crypto/fips_enabled\tknown\t\n|1\n";
+    assert_eq!(facts(&(as_read() + fips)).sshd.effective.known(), None);
+}

@@ -202,11 +202,29 @@ class Footprint(LabTest):
         self.assert_untouched(before)
         return traced
 
-    def test_a_healthy_instance_is_only_read_and_two_programs_are_started(self) -> None:
-        traced = self.assert_reads_only([AGENT, "check"], {"/usr/sbin/sshd", "/proc/self/exe"}, {0})
+    def test_a_healthy_instance_is_only_read_and_no_other_program_is_started(self) -> None:
+        traced = self.assert_reads_only([AGENT, "check"], {"/proc/self/exe"}, {0})
         self.assertIn(b"connectable: yes", traced.stdout)
         self.assertTrue(any("169.254.169.254" in peer for peer in traced.connected), "the trace saw nothing")
-        self.assert_reads_only([AGENT, "ssm"], {"/usr/sbin/sshd", "/proc/self/exe"}, {0})
+        self.assert_reads_only([AGENT, "ssm"], {"/proc/self/exe"}, {0})
+
+    def test_sshd_is_asked_where_the_running_one_does_not_show_that_it_takes_its_files(self) -> None:
+        library = self.sh("find /usr/lib -name 'libcrypto.so.3'").strip()
+        block, folder = "/etc/ssh/sshd_config.d/a.conf", "/etc/ssh/sshd_config.d"
+        for change, back in (
+            ("touch -d '+1 day' /etc/ssh/ssh_host_ed25519_key", "touch -d '-1 day' /etc/ssh/ssh_host_ed25519_key"),
+            ("touch -d '+1 day' /etc/ssl/openssl.cnf", "touch -d '-1 day' /etc/ssl/openssl.cnf"),
+            # As if sshd had read it.
+            (f"printf 'Match User root\\n' >{block}; touch -d '-1 day' {block} {folder}", f"rm {block}; touch -d '-1 day' {folder}"),
+            (f"cp -p {library} /root/; mv /root/libcrypto.so.3 {library}", "systemctl restart ssh"),
+        ):
+            with self.subTest(change):
+                self.sh(change)
+                try:
+                    self.assertIn("/usr/sbin/sshd", trace(self.shared, [AGENT, "check"], self.workdir).programs)
+                finally:
+                    self.sh(back)
+                self.assertNotIn("/usr/sbin/sshd", trace(self.shared, [AGENT, "check"], self.workdir).programs)
 
     def test_what_hangs_is_ended_and_leaves_nothing(self) -> None:
         self.sh("mkfifo /etc/ssh/sshd_config.d/00-fifo.conf")

@@ -136,7 +136,7 @@ pub struct SocketUnit {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct EffectiveConfig {
-    /// sshd could not be asked: worked out from its files and options.
+    /// sshd was not asked, for it could not be or there was no need: worked out from its files and options.
     pub is_worked_out: bool,
     pub keywords: BTreeMap<String, Vec<Untrusted>>,
 }

@@ -81,9 +81,17 @@ impl Files {
         self.asks_for(&["group"])
     }
 
+    /// Some lines hold for a part of the connections only.
+    pub fn have_match(&self) -> bool {
+        self.matches().next().is_some()
+    }
+
+    fn matches(&self) -> impl Iterator<Item = &Line> {
+        self.files.iter().flat_map(|file| &file.lines).filter(|line| line.keyword == "match")
+    }
+
     fn asks_for(&self, criteria: &[&str]) -> bool {
-        let mut matches = self.files.iter().flat_map(|file| &file.lines).filter(|line| line.keyword == "match");
-        matches.any(|line| criteria.iter().any(|criterion| line.rest.to_ascii_lowercase().contains(criterion)))
+        self.matches().any(|line| criteria.iter().any(|criterion| line.rest.to_ascii_lowercase().contains(criterion)))
     }
 
     fn include_from(&mut self, source: &dyn Source, at: usize, version: Version) {

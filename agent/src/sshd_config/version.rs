@@ -12,6 +12,8 @@ impl Default for Version {
 }
 
 impl Version {
+    /// Red Hat's 7.4, which Amazon Linux 2 has too, looks up names unless told not to; since then defaults are OpenSSH's own.
+    pub const USUAL_DEFAULTS: Self = Self(800);
     /// `Include` (release notes of 8.2).
     pub const INCLUDE: Self = Self(802);
     /// `PubkeyAcceptedAlgorithms` and its like by these names (release notes of 8.5).

@@ -49,7 +49,7 @@ fn judge(facts: &OsFacts, _attempt: &Attempt) -> Result<Verdict, Verdict> {
     let Some(refusal) = facts.sshd.refusal.present("whether sshd takes its files")? else {
         return Ok(match facts.sshd.changed.known().map(Vec::as_slice) {
             Some(changed @ [_, ..]) => Verdict::warn(not_read(facts, changed)),
-            Some([]) | None => Verdict::ok("sshd takes its files", "`sshd -T`"),
+            Some([]) | None => Verdict::ok("sshd takes its files", taken_by(facts)),
         });
     };
     let said = |what: &str| refusal.said.iter().any(|line| line.raw().to_ascii_lowercase().contains(what));
@@ -69,6 +69,15 @@ fn judge(facts: &OsFacts, _attempt: &Attempt) -> Result<Verdict, Verdict> {
     match facts.sshd.process.present("sshd's process")? {
         Some(_) if !starts_anew => Ok(Verdict::warn(finding)),
         _ => Ok(Verdict::fail(finding)),
+    }
+}
+
+fn taken_by(facts: &OsFacts) -> &'static str {
+    match (&facts.sshd.process, &facts.sshd.effective) {
+        (Fact::Known(_), Fact::Known(config)) if config.is_worked_out => {
+            "the running sshd, which has read them as they are"
+        }
+        _ => "`sshd -T`",
     }
 }
 

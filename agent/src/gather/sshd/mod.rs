@@ -18,15 +18,13 @@ use config::Evaluator;
 mod addresses;
 mod config;
 mod extra;
+mod since;
 
 const USUAL_PROGRAM: &str = "/usr/sbin/sshd";
-const USUAL_PID_FILE: &str = "/run/sshd.pid";
 /// sshd reads its files and keys and prints: some 10 ms. One that waits for a name server does not come back.
 const TIMEOUT: Duration = Duration::from_secs(3);
 /// What sshd says when it refuses is a line or two; with several bad lines, as many.
 const SAID: usize = 12;
-/// Changes of the folder of sshd's own file say nothing: host keys and their likes lie there too.
-const FOLDER: &str = "/etc/ssh";
 const HOST_KEY: &str = "hostkey";
 /// `_PATH_HOST_ED25519_KEY_FILE` (OpenSSH, pathnames.h).
 const CHEAP_KEY: &str = "/etc/ssh/ssh_host_ed25519_key";
@@ -64,7 +62,10 @@ pub(super) fn gather_sshd(
         groups: if files.ask_for_groups() { config::groups(host, account) } else { Fact::NotGathered },
     });
     let evaluated = evaluator.as_ref().map(|evaluator| evaluator.over(&connection));
-    let mut asked = ask(host, &daemon, &connection, evaluated.as_ref());
+    let has_known_defaults = version.known().is_some() && read_as >= Version::USUAL_DEFAULTS;
+    let shown =
+        evaluated.as_ref().filter(|_| has_known_defaults).and_then(|evaluated| shown(host, &process, &read, evaluated));
+    let mut asked = shown.unwrap_or_else(|| ask(host, &daemon, &connection, evaluated.as_ref()));
     // An answer about another connection, as far as `Match` tells them apart.
     if let (Some(other), Some(evaluator), Some(evaluated), Fact::Known(effective)) =
         (host.asked_connection(), &evaluator, &evaluated, &mut asked.effective)
@@ -73,7 +74,12 @@ pub(super) fn gather_sshd(
         correct(effective, &evaluator.over(&other), evaluated);
     }
     let changed = match &process {
-        Fact::Known(process) => gather_changed(host, process, &asked.effective, files, &read.folders),
+        Fact::Known(process) => match (since::read_at(host, process, asked.effective.known()), files) {
+            (Fact::Known(read_at), Some(files)) => Fact::Known(since::changed(host, &read, files, read_at)),
+            (Fact::Known(_), None) | (Fact::NotGathered, _) => Fact::NotGathered,
+            (Fact::Absent, _) => Fact::Absent,
+            (Fact::Unreadable(why), _) => Fact::Unreadable(why),
+        },
         Fact::Absent => Fact::Absent,
         Fact::Unreadable(why) => Fact::Unreadable(why.clone()),
         Fact::NotGathered => Fact::NotGathered,
@@ -127,6 +133,26 @@ struct Asked {
     failed: Option<Ran>,
     /// It failed for a reason that has nothing to do with its files.
     may_be_worked_out: bool,
+}
+
+/// What `sshd -T` would answer, where the running sshd shows that it takes its files: it has read them as they are, and nothing has changed
+/// by which it starts. Then they are all that decides, and the costliest program of a look is not started. What is less than certain, and
+/// whatever hangs on who connects, sshd is asked.
+fn shown(host: &dyn Host, process: &Fact<SshdProcess>, read: &config::Read, evaluated: &Evaluated) -> Option<Asked> {
+    let (process, files) = (process.known()?, read.files.as_ref().ok()?);
+    // The built-in lists of a system in FIPS mode are others.
+    let is_fips = host.read("/proc/sys/crypto/fips_enabled").known().is_some_and(|bytes| bytes.trim_ascii() != b"0");
+    if files.have_match() || is_fips || !may_take_one_key(host, evaluated) {
+        return None;
+    }
+    let effective = worked_out(evaluated);
+    let read_at = *since::read_at(host, process, Some(&effective)).known()?;
+    let is_as_read = since::changed(host, read, files, read_at).is_empty();
+    (is_as_read && since::would_start_as_before(host, process.pid, read_at)).then_some(Asked {
+        effective: Fact::Known(effective),
+        failed: None,
+        may_be_worked_out: false,
+    })
 }
 
 /// `sshd -T` with the daemon's own arguments and this attempt's connection.
@@ -206,29 +232,6 @@ impl Asked {
         let short = |line: &&str| Untrusted::from(line.chars().take(300).collect::<String>());
         Fact::Known(Refusal { said: lines.get(from..).unwrap_or_default().iter().map(short).collect() })
     }
-}
-
-/// sshd writes its pid file once it has read its configuration, when it starts and when it is told to reload.
-fn gather_changed(
-    host: &dyn Host,
-    process: &SshdProcess,
-    effective: &Fact<EffectiveConfig>,
-    files: Option<&Files>,
-    folders: &std::collections::BTreeSet<String>,
-) -> Fact<Vec<Untrusted>> {
-    let pid_file = effective.known().and_then(|config| config.first("pidfile")).map_or(USUAL_PID_FILE, Untrusted::raw);
-    let is_its_own = host.read(pid_file).map(|bytes| String::from_utf8_lossy(&bytes).trim().parse() == Ok(process.pid));
-    let read_at = match (is_its_own, host.modified(pid_file)) {
-        (Fact::Known(true), Fact::Known(read_at)) => read_at,
-        (Fact::Known(true), Fact::Unreadable(why)) | (Fact::Unreadable(why), _) => return Fact::Unreadable(why),
-        (Fact::NotGathered, _) | (_, Fact::NotGathered) => return Fact::NotGathered,
-        _ => return Fact::unreadable(format!("{pid_file} does not tell when sshd read its files")),
-    };
-    let Some(files) = files else { return Fact::NotGathered };
-    let paths = files.files.iter().map(|file| file.path.as_str());
-    let folders = folders.iter().map(String::as_str).filter(|folder| *folder != FOLDER && *folder != "/");
-    let is_newer = |path: &&str| host.modified(path).known().is_some_and(|modified| *modified > read_at);
-    Fact::Known(paths.chain(folders).filter(is_newer).take(SAID).map(Untrusted::from).collect())
 }
 
 fn stale(files: &[Untrusted]) -> String {

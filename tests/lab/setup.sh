@@ -21,6 +21,7 @@ ssh openssh-client
 ssh-keygen openssh-client
 openssl openssl
 dpkg-deb dpkg
+rpmbuild rpm
 python3 python3
 node nodejs
 npm npm

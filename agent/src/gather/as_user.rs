@@ -70,21 +70,24 @@ struct Told {
     signer: Fact<Signer>,
 }
 
-/// The mount and network namespaces of this process, as far as they are not ours.
+/// Enters the mount and network namespaces of this process, as far as they are not ours, and tells those that are its own: not the
+/// system's, as ours is not either where our unit shuts us in.
 fn join_namespaces(pid: u32) -> io::Result<Vec<Namespace>> {
     let mut found = Vec::new();
     for (name, namespace, flag) in
         [("net", Namespace::Network, CloneFlags::CLONE_NEWNET), ("mnt", Namespace::Mount, CloneFlags::CLONE_NEWNS)]
     {
-        let theirs = format!("/proc/{pid}/ns/{name}");
-        if fs::read_link(&theirs)? != fs::read_link(format!("/proc/self/ns/{name}"))? {
-            found.push((File::open(&theirs)?, namespace, flag));
+        let path = format!("/proc/{pid}/ns/{name}");
+        let theirs = fs::read_link(&path)?;
+        if theirs != fs::read_link(format!("/proc/self/ns/{name}"))? {
+            let is_its_own = fs::read_link(format!("/proc/1/ns/{name}")).ok().is_none_or(|systems| systems != theirs);
+            found.push((File::open(&path)?, is_its_own.then_some(namespace), flag));
         }
     }
     for (file, _, flag) in &found {
         setns(file, *flag)?;
     }
-    Ok(found.into_iter().map(|(_, namespace, _)| namespace).collect())
+    Ok(found.into_iter().filter_map(|(_, namespace, _)| namespace).collect())
 }
 
 /// As sshd does it before it starts a keys command (OpenSSH, misc.c: `subprocess`), but for the groups that only a directory service knows:

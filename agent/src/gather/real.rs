@@ -195,7 +195,8 @@ impl Host for RealHost {
     }
 
     fn space(&self, path: &str) -> Fact<Space> {
-        let found = match statvfs(path) {
+        // As the first process sees it: our own unit may show us everything as read-only. Others than root see what we do.
+        let found = match statvfs(format!("/proc/1/root{path}").as_str()).or_else(|_| statvfs(path)) {
             Ok(found) if found.flags().contains(FsFlags::ST_RDONLY) => return Fact::Absent,
             found => found,
         };

@@ -198,6 +198,7 @@ fn record(instance_id: &str) -> AgentRecord {
         sequence: 0,
         last_seen: None,
         connected_to: None,
+        ended_at: None,
     }
 }
 

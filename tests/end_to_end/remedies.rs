@@ -1,7 +1,6 @@
 //! The printed command is pasted into a shell, with the real AWS CLI, and mends what it was printed for.
 
 use std::os::unix::fs::symlink;
-use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -10,8 +9,6 @@ use crate::lab::{Run, Scenario, lab, root};
 
 #[test]
 fn each_command_for_awss_side_mends_its_fault() {
-    let bin = tempfile::tempdir().unwrap();
-    symlink(root().join("tests/lab/aws-cli"), bin.path().join("aws")).unwrap();
     let public = ["--via", "public", "--source", "203.0.113.7/32"].as_slice();
     for (fault, way) in [
         ("instance-stopped", public),
@@ -35,7 +32,7 @@ fn each_command_for_awss_side_mends_its_fault() {
         let check = || scenario.check(&[way, &["--os-facts", "none"]].concat());
         let found = findings(&check());
         let [(id, command)] = found.as_slice() else { panic!("{fault}: {found:?}") };
-        paste(&scenario, bin.path(), command);
+        paste(&scenario, command);
         assert_eq!(findings(&check()), [], "{fault}: {id} is still there after `{command}`");
     }
 }
@@ -43,8 +40,6 @@ fn each_command_for_awss_side_mends_its_fault() {
 /// The switch holds for a whole Region, so this has one of its own.
 #[test]
 fn a_public_access_that_is_blocked_is_opened_for_the_subnet_alone() {
-    let bin = tempfile::tempdir().unwrap();
-    symlink(root().join("tests/lab/aws-cli"), bin.path().join("aws")).unwrap();
     let scenario = lab().scenario(json!({ "machine": false, "region": "eu-south-1" }));
     let check = || scenario.check(&["--via", "public", "--source", "203.0.113.7/32", "--os-facts", "none"]);
     assert_eq!(findings(&check()), []);
@@ -56,7 +51,7 @@ fn a_public_access_that_is_blocked_is_opened_for_the_subnet_alone() {
         found.expect(1, "no", &["aws.network.block-public-access"]);
         assert_eq!(found.report()["path"]["answer"], "blocked");
         let [(_, command)] = findings(&found).try_into().unwrap();
-        paste(&scenario, bin.path(), &command);
+        paste(&scenario, &command);
         assert_eq!(findings(&check()), [], "after `{command}`");
     }
 }
@@ -68,9 +63,11 @@ fn egress_alone(scenario: &Scenario) -> Value {
 }
 
 /// The command as a person pastes it, with the real AWS CLI on the path.
-fn paste(scenario: &Scenario, bin: &Path, command: &str) {
+pub fn paste(scenario: &Scenario, command: &str) {
+    let bin = tempfile::tempdir().unwrap();
+    symlink(root().join("tests/lab/aws-cli"), bin.path().join("aws")).unwrap();
     let mut shell = Command::new("sh");
-    shell.args(["-c", command]).env("PATH", format!("{}:/usr/bin:/bin", bin.display()));
+    shell.args(["-c", command]).env("PATH", format!("{}:/usr/bin:/bin", bin.path().display()));
     for (name, value) in scenario.command(&[]).get_envs().filter(|(name, _)| *name != "PATH") {
         shell.env(name, value.unwrap_or_default());
     }

@@ -18,6 +18,7 @@ pub use coordinator::{
     AgentArgs, AgentsArgs, AgentsCommand, ChangesArgs, CoordinatorArgs, DriftArgs, DriftCommand, ServeArgs, Where,
 };
 pub use fleet::{Account, FleetArgs};
+pub(crate) use value::principal;
 
 use crate::commands::generate::What;
 use crate::render::Output;

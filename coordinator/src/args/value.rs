@@ -113,7 +113,7 @@ fn context_kind(key: &str) -> &'static str {
     }
 }
 
-pub(super) fn principal(text: &str) -> Result<String, String> {
+pub(crate) fn principal(text: &str) -> Result<String, String> {
     let principal: Principal = text.parse().map_err(|error: crate::arn::NotAPrincipal| error.to_string())?;
     match principal.kind {
         PrincipalKind::Root | PrincipalKind::FederatedUser => {

@@ -266,6 +266,7 @@ fn record(stored: Option<&AgentRecord>, claim: &Claim, note: &str, now: Millis) 
         sequence: same.map_or(0, |stored| stored.sequence),
         last_seen: same.and_then(|stored| stored.last_seen),
         connected_to: same.and_then(|stored| stored.connected_to.clone()),
+        ended_at: None,
     }
 }
 

@@ -73,5 +73,6 @@ fn record(peer: &PeerIdentity, why: &str, now: Millis) -> AgentRecord {
         sequence: 0,
         last_seen: None,
         connected_to: None,
+        ended_at: None,
     }
 }

@@ -5,11 +5,11 @@ use std::io::{self, Write};
 use anyhow::anyhow;
 use eic_doctor_agent::report::rfc3339;
 use eic_doctor_proto::wire::v1;
-use eic_doctor_proto::{Exit, visible};
+use eic_doctor_proto::{Exit, Status, visible};
 use serde_json::{Value, json};
 
 use super::console::{Console, Failure, written};
-use super::coordinator::{connected, refused};
+use super::coordinator::{connected, refused, word};
 use crate::args::{AgentsArgs, AgentsCommand, GlobalArgs};
 use crate::render::Format;
 
@@ -73,7 +73,11 @@ fn list(agents: &[v1::Agent], format: Format, is_first: bool, out: &mut dyn Writ
     }
     for agent in agents {
         let seen = agent.last_seen_ms.map_or_else(|| "never".to_owned(), time);
-        let connected = if agent.connected_to.is_some() { "yes" } else { "no" };
+        let connected = match (agent.ended_at_ms, &agent.connected_to) {
+            (Some(_), _) => "no more",
+            (None, Some(_)) => "yes",
+            (None, None) => "no",
+        };
         let (id, account, region) = (visible(&agent.instance_id), visible(&agent.account_id), visible(&agent.region));
         writeln!(out, "{id:<20} {account:<13} {region:<15} {:<14} {seen:<21} {connected}", state(agent))?;
     }
@@ -97,11 +101,47 @@ fn one(agent: &v1::Agent, format: Format, out: &mut dyn Write) -> io::Result<()>
         ("connected", if agent.connected_to.is_some() { "yes".to_owned() } else { "no".to_owned() }),
         ("agent", visible(&agent.agent_version).into_owned()),
         ("image", visible(&agent.image_id).into_owned()),
+        ("no more since", agent.ended_at_ms.map(time).unwrap_or_default()),
     ];
     for (name, value) in lines.iter().filter(|(_, value)| !value.is_empty()) {
         writeln!(out, "  {name:<14} {value}")?;
     }
+    agent.halves.iter().try_for_each(|half| half_of(half, out))?;
     out.flush()
+}
+
+/// What was found, in numbers, and what is not as it should be.
+fn half_of(half: &v1::HalfReport, out: &mut dyn Write) -> io::Result<()> {
+    let name = if half.half == "os" { "inside" } else { "from outside" };
+    let mut counts = String::new();
+    for status in Status::ALL {
+        let count = half.results.iter().filter(|result| v1::Status::from(status) == result.status()).count();
+        if count > 0 {
+            counts.push_str(&format!("{count} {}, ", status.word()));
+        }
+    }
+    let silent = if half.silent { "; nothing was heard since, so all of it is unknown" } else { "" };
+    writeln!(out, "  {name:<14} {counts}looked at {}{silent}", time(half.confirmed_at_ms))?;
+    for result in &half.results {
+        if matches!(result.status(), v1::Status::Fail | v1::Status::Warn | v1::Status::Unknown) {
+            let (id, why) = (visible(&result.id), visible(&result.why));
+            writeln!(out, "    {:<8} {id}: {why}", word(result.status()))?;
+        }
+    }
+    Ok(())
+}
+
+fn halves(halves: &[v1::HalfReport]) -> Vec<Value> {
+    let result = |one: &v1::CheckResult| json!({"id": one.id, "status": word(one.status()), "why": one.why});
+    let half = |half: &v1::HalfReport| {
+        json!({
+            "half": half.half,
+            "looked_at": time(half.confirmed_at_ms),
+            "silent": half.silent,
+            "results": half.results.iter().map(result).collect::<Vec<_>>(),
+        })
+    };
+    halves.iter().map(half).collect()
 }
 
 fn document(agent: &v1::Agent) -> Value {
@@ -120,5 +160,7 @@ fn document(agent: &v1::Agent) -> Value {
         "certificate_not_after": time(agent.certificate_not_after_ms),
         "last_seen": agent.last_seen_ms.map(time),
         "connected": agent.connected_to.is_some(),
+        "ended_at": agent.ended_at_ms.map(time),
+        "halves": halves(&agent.halves),
     })
 }

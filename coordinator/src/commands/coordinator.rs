@@ -2,6 +2,7 @@
 
 use anyhow::anyhow;
 use eic_doctor_proto::visible;
+use eic_doctor_proto::wire::v1;
 use tonic::{Code, Status};
 
 use super::console::Failure;
@@ -32,5 +33,17 @@ pub(super) fn refused(status: Status) -> Failure {
         Code::InvalidArgument => Failure::usage(error),
         Code::Internal | Code::DataLoss | Code::Unknown => Failure::internal(error),
         _ => Failure::nothing_checked(error),
+    }
+}
+
+/// For people and for scripts.
+pub(super) fn word(status: v1::Status) -> &'static str {
+    match status {
+        v1::Status::Ok => "ok",
+        v1::Status::Warn => "warn",
+        v1::Status::Fail => "fail",
+        v1::Status::Unknown | v1::Status::Unspecified => "unknown",
+        v1::Status::Blocked => "blocked",
+        v1::Status::NotApplicable => "not applicable",
     }
 }

@@ -9,7 +9,7 @@ use eic_doctor_proto::{Exit, visible};
 use serde_json::json;
 
 use super::console::{Console, Failure, written};
-use super::coordinator::{connected, format, refused};
+use super::coordinator::{connected, format, refused, word};
 use crate::args::{ChangesArgs, DriftArgs, DriftCommand, GlobalArgs};
 use crate::render::Format;
 
@@ -84,15 +84,4 @@ fn put(change: &v1::DriftChange, format: Format, out: &mut dyn Write) -> io::Res
         }
     }
     out.flush()
-}
-
-fn word(status: v1::Status) -> &'static str {
-    match status {
-        v1::Status::Ok => "ok",
-        v1::Status::Warn => "warn",
-        v1::Status::Fail => "fail",
-        v1::Status::Unknown | v1::Status::Unspecified => "unknown",
-        v1::Status::Blocked => "blocked",
-        v1::Status::NotApplicable => "not applicable",
-    }
 }

@@ -58,6 +58,13 @@ impl Held {
         self.silent.is_some()
     }
 
+    /// The runs that could not look count no longer.
+    fn forget_unseen(&mut self) {
+        for half in Half::ALL {
+            self.checks.remove(&key(half.word()));
+        }
+    }
+
     /// Whether [`confirm`] would change it.
     pub fn waits(&self) -> bool {
         self.is_silent() || self.checks.values().any(|check| check.next.is_some())
@@ -92,6 +99,7 @@ pub fn confirm(held: Held, at: Millis, hold: u32) -> (Held, Vec<Change>) {
     let mut changes: Vec<Change> = heard(&held, at).into_iter().collect();
     let mut held = held;
     held.silent = None;
+    held.forget_unseen();
     for check in held.checks.values_mut() {
         if let Some(next) = check.next.take() {
             changes.extend(check.count(next, at, hold));
@@ -102,18 +110,42 @@ pub fn confirm(held: Held, at: Millis, hold: u32) -> (Held, Vec<Change>) {
 
 /// Nothing was heard of the half since `since`: told once, until it is heard again. A run that has yet to be confirmed is void.
 pub fn silent(held: Held, half: Half, since: Millis, at: Millis) -> (Held, Option<Change>) {
+    let why = match half {
+        Half::Os => "nothing was heard from the instance's agent since then: each of its checks is unknown",
+        Half::Aws => "the coordinator has not looked at the instance since then: each of its checks is unknown",
+    };
+    fall_silent(held, half, why, since, at)
+}
+
+/// One run that could not look at the half at all. As often as a change has to be seen it is silence, with its reason; and where
+/// nothing was ever seen, nothing is lost, so nothing is told.
+pub fn unseen(held: Held, half: Half, why: &str, at: Millis, hold: u32) -> (Held, Option<Change>) {
+    if held.is_silent() {
+        return (held, None);
+    }
+    let mut held = held;
+    let waiting = held.checks.remove(&key(half.word())).and_then(|check| check.next);
+    let result = CheckResult { why: why.to_owned(), ..of_half(half, Status::Unknown) };
+    let state = fingerprint(&result);
+    let mut next = waiting.unwrap_or(Next { state, runs: 0, since: at, result });
+    next.runs = next.runs.saturating_add(1);
+    if next.runs >= hold && !held.checks.is_empty() {
+        let why = format!("the coordinator cannot look at the instance: {why}; each of its checks is unknown");
+        return fall_silent(held, half, &why, next.since, at);
+    }
+    held.checks.insert(key(half.word()), Check { held: None, next: Some(next) });
+    (held, None)
+}
+
+fn fall_silent(held: Held, half: Half, why: &str, since: Millis, at: Millis) -> (Held, Option<Change>) {
     if held.is_silent() {
         return (held, None);
     }
     let mut held = held;
     held.silent = Some((half, since));
+    held.forget_unseen();
     held.checks.values_mut().for_each(|check| check.next = None);
-    let mut is = of_half(half, Status::Unknown);
-    is.why = match half {
-        Half::Os => "nothing was heard from the instance's agent since then: each of its checks is unknown",
-        Half::Aws => "the coordinator has not looked at the instance since then: each of its checks is unknown",
-    }
-    .to_owned();
+    let is = CheckResult { why: why.to_owned(), ..of_half(half, Status::Unknown) };
     (held, Some(Change { check_id: half.word().to_owned(), was: Status::Ok, is, since, told_at: at }))
 }
 
@@ -124,7 +156,8 @@ fn heard(held: &Held, at: Millis) -> Option<Change> {
     Some(Change { check_id: half.word().to_owned(), was: Status::Unknown, is, since: at, told_at: at })
 }
 
-fn of_half(half: Half, status: Status) -> CheckResult {
+/// The result that stands for every check of the half.
+pub fn of_half(half: Half, status: Status) -> CheckResult {
     CheckResult {
         id: half.word().to_owned(),
         title: match half {

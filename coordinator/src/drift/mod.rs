@@ -13,7 +13,7 @@ mod stable;
 
 pub use blob::Unreadable;
 pub use fingerprint::{State, fingerprint};
-pub use held::{Change, Held, advance, confirm, silent};
+pub use held::{Change, Held, advance, confirm, of_half, silent, unseen};
 
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use eic_doctor_proto::{CheckResult, Evidence, Status};
 
 use super::held::testing::result;
-use super::{Change, Held, State, advance, confirm, fingerprint, silent};
+use super::{Change, Held, State, advance, confirm, fingerprint, silent, unseen};
 use crate::store::{Half, Millis};
 
 const ID: &str = "os.sshd.running";
@@ -257,4 +257,49 @@ impl Random {
         result.evidence.push(Evidence::new(format!("{} s", self.below(100)), "clock"));
         result
     }
+}
+
+/// Runs that could not look, a second apart from 10 s on; what is told of each.
+fn refused(held: Held, hold: u32, runs: u64) -> (Held, Vec<Option<Change>>) {
+    let mut held = held;
+    let mut told = Vec::new();
+    for at in 10..10 + runs {
+        let change;
+        (held, change) = unseen(held, Half::Aws, "not allowed", at, hold);
+        told.push(change);
+    }
+    (held, told)
+}
+
+#[test]
+fn what_cannot_be_looked_at_is_told_once_as_often_as_a_change_has_to_be_seen_and_says_why() {
+    let (held, _) = advance(Held::default(), &[result(ID, Well)], 1, 3);
+    let (held, told) = refused(held, 3, 6);
+    assert_eq!(told.iter().map(Option::is_some).collect::<Vec<_>>(), [false, false, true, false, false, false]);
+    let change = told[2].clone().unwrap();
+    assert_eq!((change.was, change.is.status, change.since, change.told_at), (Well, Unknown, 10, 12));
+    assert!(change.is.why.contains("not allowed"), "{}", change.is.why);
+    assert_eq!(Held::from_bytes(&held.to_bytes()), Ok(held.clone()));
+    let (held, told) = advance(held, &[result(ID, Well)], 20, 3);
+    assert_eq!(told.iter().map(|change| (change.was, change.is.status)).collect::<Vec<_>>(), [(Unknown, Well)]);
+    assert!(!held.is_silent());
+}
+
+#[test]
+fn a_refusal_between_two_looks_is_a_blip_and_keeps_what_waits() {
+    let (held, _) = advance(Held::default(), &[result(ID, Well)], 1, 2);
+    let (held, _) = advance(held, &[result(ID, Fail)], 2, 2);
+    let (held, told) = refused(held, 2, 1);
+    assert_eq!(told, [None]);
+    let (held, told) = advance(held, &[result(ID, Fail)], 20, 2);
+    assert_eq!(told.len(), 1, "the second run that saw it");
+    assert_eq!(refused(held, 2, 1).1, [None], "a look in between begins the count anew");
+}
+
+#[test]
+fn where_nothing_was_ever_seen_nothing_is_lost_and_nothing_is_told() {
+    let (held, told) = refused(Held::default(), 2, 5);
+    assert!(told.iter().all(Option::is_none) && !held.is_silent());
+    let (_, told) = advance(held, &[result(ID, Fail)], 20, 2);
+    assert_eq!(told, []);
 }

@@ -244,7 +244,7 @@ async fn take(
         }
     };
     let digest = match &content {
-        Content::Full { digest, .. } | Content::Unchanged(digest) => digest.to_vec(),
+        Content::Full { digest, .. } | Content::NotSeen { digest, .. } | Content::Unchanged(digest) => digest.to_vec(),
     };
     let submission = Submission {
         instance_id: peer.instance_id.clone(),

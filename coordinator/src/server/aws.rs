@@ -53,12 +53,14 @@ impl AwsSide {
         // Fails only when somebody has installed a provider already, and ours is ring too.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let enrolment = &config.enrolment;
-        let origin =
-            if enrolment.describe_instances || enrolment.organization || config.notify.iter().any(Target::is_of_aws) {
-                Some(originate(&Login::default(), TIMEOUT).await.context("find AWS credentials")?)
-            } else {
-                None
-            };
+        let is_asked = enrolment.describe_instances
+            || enrolment.organization
+            || config.sweep.is_some()
+            || config.notify.iter().any(Target::is_of_aws);
+        let origin = match is_asked {
+            true => Some(originate(&Login::default(), TIMEOUT).await.context("find AWS credentials")?),
+            false => None,
+        };
         let own = match &origin {
             None => None,
             Some(origin) => {
@@ -114,9 +116,15 @@ impl AwsSide {
         Ok(members)
     }
 
-    async fn clients(&self, config: &Config, account: &str, region: &str) -> Result<Clients, String> {
+    /// The coordinator's own account, where it asks as itself.
+    pub fn is_own(&self, account: &str) -> bool {
+        self.own.as_deref() == Some(account)
+    }
+
+    /// Into an account and Region, as the coordinator or as the role there; or why not.
+    pub async fn clients(&self, config: &Config, account: &str, region: &str) -> Result<Clients, String> {
         let origin = self.origin.as_ref().ok_or("the coordinator has no AWS credentials")?;
-        if self.own.as_deref() == Some(account) {
+        if self.is_own(account) {
             return Ok(origin.clients(region));
         }
         let Some(role) = &config.enrolment.role_name else {

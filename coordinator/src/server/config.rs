@@ -1,5 +1,6 @@
 //! The coordinator's configuration file: TOML, and every key of it. A key that is not known is an error.
 
+mod sweep;
 mod time;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,6 +14,7 @@ use serde::Deserialize;
 use crate::attest::Fingerprint;
 use crate::gather::read_regular_file;
 
+pub use sweep::Sweep;
 pub use time::Time;
 
 /// Bytes of a configuration file.
@@ -47,6 +49,9 @@ pub struct Config {
     pub enrolment: Enrolment,
     #[serde(default)]
     pub reports: Reports,
+    /// Left out: the coordinator looks at no instance from outside.
+    #[serde(default)]
+    pub sweep: Option<Sweep>,
     #[serde(default)]
     pub limits: Limits,
     #[serde(default)]
@@ -338,6 +343,9 @@ impl Config {
         }
         if self.reports.silent_after.0 <= self.reports.interval.0 {
             return Some(("reports.silent_after", "is not above `reports.interval`: all would be silent".to_owned()));
+        }
+        if let Some(problem) = self.sweep.as_ref().and_then(Sweep::problem) {
+            return Some(problem);
         }
         let limits = &self.limits;
         let all = [limits.connections, limits.connections_per_address, limits.handshakes_waiting, limits.checks];

@@ -42,6 +42,7 @@ pub struct Metrics {
     connections: Family<Outcome, Counter>,
     checks: Family<Outcome, Counter>,
     deliveries: Family<Outcome, Counter>,
+    sweeps: Family<Outcome, Counter>,
     changes: Counter,
     displaced: Counter,
     store_errors: Counter,
@@ -60,6 +61,7 @@ impl Default for Metrics {
             connections: Family::default(),
             checks: Family::default(),
             deliveries: Family::default(),
+            sweeps: Family::default(),
             changes: Counter::default(),
             displaced: Counter::default(),
             store_errors: Counter::default(),
@@ -73,6 +75,7 @@ impl Default for Metrics {
             ("connections", "Connections of agents, by what became of them", &metrics.connections),
             ("checks", "Checks on demand, by what became of them", &metrics.checks),
             ("deliveries", "Changes told to targets, by what became of it", &metrics.deliveries),
+            ("swept_instances", "Looks at AWS's side of an instance, by what became of them", &metrics.sweeps),
         ];
         for (name, help, family) in families {
             registry.register(name, help, family.clone());
@@ -129,6 +132,12 @@ impl Metrics {
             [(OutcomeWord::Ok, told.delivered), (OutcomeWord::Failed, told.failed), (OutcomeWord::GivenUp, told.dead)];
         for (outcome, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
             self.deliveries.get_or_create(&Outcome { outcome }).inc_by(u64::try_from(count).unwrap_or(u64::MAX));
+        }
+    }
+
+    pub(super) fn swept(&self, instances: usize, not_seen: usize) {
+        for (outcome, count) in [(OutcomeWord::Ok, instances - not_seen), (OutcomeWord::Failed, not_seen)] {
+            self.sweeps.get_or_create(&Outcome { outcome }).inc_by(u64::try_from(count).unwrap_or(u64::MAX));
         }
     }
 

@@ -10,6 +10,7 @@ mod aws;
 pub mod config;
 mod core;
 mod enrol;
+mod halves;
 mod http;
 mod inbound;
 mod live;
@@ -21,6 +22,7 @@ mod peer;
 mod routing;
 mod status;
 mod submit;
+mod sweep;
 mod tasks;
 mod tell;
 #[cfg(test)]
@@ -219,6 +221,11 @@ impl Coordinator {
             // A thread of its own: many targets at once borrow from one round, which the compiler does not see to be safe to move.
             let (core, stop, here) = (Arc::clone(&core), stop.clone(), tokio::runtime::Handle::current());
             serving.spawn_blocking(move || here.block_on(tell::tell(core, told, stop)));
+        }
+        if let Some(config) = core.config.sweep.clone() {
+            // For the same reason.
+            let (core, stop, here) = (Arc::clone(&core), stop.clone(), tokio::runtime::Handle::current());
+            serving.spawn_blocking(move || here.block_on(sweep::sweep_on(core, config, stop)));
         }
         tasks::spawn_all(&core, &mut serving, &stop);
         let mut stop = stop;

@@ -56,7 +56,10 @@ impl OperatorService for Operators {
 
     async fn show_agent(&self, request: Request<v1::AgentRequest>) -> Result<Response<v1::Agent>, Status> {
         Operator::needed(&request, Role::Read)?;
-        self.record(&request.into_inner().instance_id).await.map(agent).map(Response::new)
+        let id = request.into_inner().instance_id;
+        let record = self.record(&id).await?;
+        let halves = super::halves::of(&self.0.store, &id).await.map_err(|error| self.ill(&error))?;
+        Ok(Response::new(v1::Agent { halves, ..agent(record) }))
     }
 
     async fn revoke_agent(&self, request: Request<v1::AgentRequest>) -> Result<Response<v1::Agent>, Status> {
@@ -257,6 +260,8 @@ fn agent(record: AgentRecord) -> v1::Agent {
         certificate_not_after_ms: record.not_after,
         last_seen_ms: record.last_seen,
         connected_to: record.connected_to,
+        ended_at_ms: record.ended_at,
+        halves: Vec::new(),
     }
 }
 

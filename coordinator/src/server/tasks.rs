@@ -42,12 +42,18 @@ fn spawn<F>(
 
 async fn silence(core: Arc<Core>) {
     let now = core.now();
-    let silent_after = u64::try_from(core.config.reports.silent_after.0.as_millis()).unwrap_or(u64::MAX);
-    match core.store.silence(Half::Os, now.saturating_sub(silent_after), now, core.submissions.targets()).await {
-        Ok(changes) => core.metrics.changes(changes.len()),
-        Err(error) => {
-            core.metrics.store_error();
-            core.log.line(&format!("look for silent instances: {}", chain(&error)));
+    let hold = core.config.reports.hold;
+    // Refusals tell themselves; this is for sweeps that never came.
+    let unswept = core.config.sweep.as_ref().map(|sweep| (sweep.interval.0 + sweep.jitter.0) * (hold + 2));
+    let halves = [(Half::Os, Some(core.config.reports.silent_after.0)), (Half::Aws, unswept)];
+    for (half, after) in halves.into_iter().filter_map(|(half, after)| Some((half, after?))) {
+        let after = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+        match core.store.silence(half, now.saturating_sub(after), now, core.submissions.targets()).await {
+            Ok(changes) => core.metrics.changes(changes.len()),
+            Err(error) => {
+                core.metrics.store_error();
+                core.log.line(&format!("look for silent instances: {}", chain(&error)));
+            }
         }
     }
 }

@@ -74,11 +74,20 @@ pub(super) fn carry<'a>(
         Content::Full { report, digest, results } => {
             let held = kept.held.take().unwrap_or_default();
             let (held, changes) = drift::advance(held, results, at, hold);
+            // The same bytes are there already.
+            kept.new_report = (run.digest != Some(*digest)).then_some(report.as_slice()).or(kept.new_report);
+            (run.received_at, run.digest) = (at, Some(*digest));
+            kept.held = Some(held);
+            kept.is_held_written = true;
+            changes
+        }
+        Content::NotSeen { report, digest, why } => {
+            let (held, change) = drift::unseen(kept.held.take().unwrap_or_default(), submission.half, why, at, hold);
             (run.received_at, run.digest) = (at, Some(*digest));
             kept.new_report = Some(report);
             kept.held = Some(held);
             kept.is_held_written = true;
-            changes
+            change.into_iter().collect()
         }
         Content::Unchanged(digest) => {
             if run.digest.as_ref() != Some(digest) {
@@ -95,7 +104,9 @@ pub(super) fn carry<'a>(
             }
         }
     };
-    run.confirmed_at = at;
+    if kept.run.is_none() || !matches!(submission.content, Content::NotSeen { .. }) {
+        run.confirmed_at = at;
+    }
     if let Some(held) = &kept.held {
         (run.is_silent, run.waits) = (held.is_silent(), held.waits());
     }

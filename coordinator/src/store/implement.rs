@@ -17,6 +17,8 @@ macro_rules! implement_store {
                 let mut transaction = self.writers.begin().await.map_err(failed(operation))?;
                 let sql = concat!(
                     "SELECT instance_id FROM runs WHERE half = $1 AND confirmed_at < $2 AND is_silent = 0 \
+                     AND NOT EXISTS (SELECT 1 FROM agents a WHERE a.instance_id = runs.instance_id \
+                                     AND a.ended_at IS NOT NULL) \
                      ORDER BY instance_id LIMIT $3 ",
                     $silent
                 );
@@ -78,7 +80,7 @@ macro_rules! implement_store {
                     Some(_) => {
                         "UPDATE agents SET account_id = $2, region = $3, availability_zone = $4, image_id = $5, \
                          agent_version = $6, pending_time = $7, key = $8, serial = $9, not_after = $10, enrolled_at = $11, \
-                         state = $12, state_why = $13, state_since = $14, \
+                         state = $12, state_why = $13, state_since = $14, ended_at = NULL, \
                          seen_at = CASE WHEN key = $8 THEN seen_at ELSE $15 END, \
                          connected_to = CASE WHEN key = $8 THEN connected_to ELSE $16 END \
                          WHERE instance_id = $1 AND key = $17 AND state = $18 AND serial = $19"
@@ -166,6 +168,33 @@ macro_rules! implement_store {
                 self.queue.submit(call).await.map(drop)
             }
 
+            async fn set_ended(&self, instance_id: &str, at: Option<Millis>) -> Result<(), StoreError> {
+                name("an instance's id", instance_id)?;
+                sqlx::query("UPDATE agents SET ended_at = $2 WHERE instance_id = $1")
+                    .bind(instance_id)
+                    .bind(at.map(number))
+                    .execute(&self.writers)
+                    .await
+                    .map_err(failed("write that an instance is no more"))?;
+                Ok(())
+            }
+
+            async fn take_turn(&self, task: &str, holder: &str, at: Millis, until: Millis) -> Result<bool, StoreError> {
+                name("a task's name", task)?;
+                name("a coordinator's name", holder)?;
+                let sql = "INSERT INTO turns (task, holder, over_at) VALUES ($1, $2, $4) \
+                           ON CONFLICT (task) DO UPDATE SET holder = $2, over_at = $4 WHERE turns.over_at <= $3";
+                let taken = sqlx::query(sql)
+                    .bind(task)
+                    .bind(holder)
+                    .bind(number(at))
+                    .bind(number(until))
+                    .execute(&self.writers)
+                    .await
+                    .map_err(failed("take a turn among the coordinators"))?;
+                Ok(taken.rows_affected() > 0)
+            }
+
             async fn disconnect_all(&self, coordinator: &str) -> Result<u64, StoreError> {
                 name("a coordinator's name", coordinator)?;
                 let gone = sqlx::query("UPDATE agents SET connected_to = NULL WHERE connected_to = $1")
@@ -189,22 +218,23 @@ macro_rules! implement_store {
             async fn last_report(&self, instance_id: &str, half: Half) -> Result<Option<StoredReport>, StoreError> {
                 name("an instance's id", instance_id)?;
                 let operation = "read a report";
-                let sql = "SELECT report, digest, received_at, confirmed_at FROM reports p JOIN runs r \
+                let sql = "SELECT report, digest, received_at, confirmed_at, is_silent FROM reports p JOIN runs r \
                            ON r.instance_id = p.instance_id AND r.half = p.half \
                            WHERE p.instance_id = $1 AND p.half = $2 AND r.digest IS NOT NULL";
-                let row: Option<(Vec<u8>, Vec<u8>, i64, i64)> = sqlx::query_as(sql)
+                let row: Option<(Vec<u8>, Vec<u8>, i64, i64, i64)> = sqlx::query_as(sql)
                     .bind(instance_id)
                     .bind(half.word())
                     .fetch_optional(&self.readers)
                     .await
                     .map_err(failed(operation))?;
-                let Some((report, digest, received_at, confirmed_at)) = row else { return Ok(None) };
+                let Some((report, digest, received_at, confirmed_at, is_silent)) = row else { return Ok(None) };
                 Ok(Some(StoredReport {
                     instance_id: instance_id.to_owned(),
                     report,
                     digest: bytes_32("the digest of a report", &digest)?,
                     received_at: millis(received_at),
                     confirmed_at: millis(confirmed_at),
+                    is_silent: is_silent == 1,
                 }))
             }
 
@@ -381,6 +411,8 @@ macro_rules! implement_store {
                     forget_of_silent!("drift"),
                     // The sequence of a key is kept as long as its agent's record: nothing is replayed after a silence.
                     "UPDATE runs SET digest = NULL, waits = 0, is_silent = 1 WHERE confirmed_at < $1 AND digest IS NOT NULL",
+                    // An agent that was shut out stays so. A certificate that is good brings its record back.
+                    "DELETE FROM agents WHERE ended_at < $1 AND not_after < $1 AND state <> 'revoked'",
                     "DELETE FROM runs WHERE confirmed_at < $1 AND NOT EXISTS \
                      (SELECT 1 FROM agents a WHERE a.instance_id = runs.instance_id)",
                 ] {

@@ -58,6 +58,8 @@ pub struct AgentRecord {
     pub last_seen: Option<Millis>,
     /// The coordinator that holds its stream.
     pub connected_to: Option<String>,
+    /// Since when AWS has it that the instance is terminated, or none. A new enrolment clears it.
+    pub ended_at: Option<Millis>,
 }
 
 /// Which half of the checks a report answers: each drifts by itself.
@@ -102,6 +104,8 @@ pub enum Content {
     },
     /// The report with this digest holds still.
     Unchanged([u8; 32]),
+    /// The half could not be looked at, and why: what `report` says. No confirmation of what was found before.
+    NotSeen { report: Vec<u8>, digest: [u8; 32], why: String },
 }
 
 /// Why one report of a batch was not stored; the others were.
@@ -127,6 +131,8 @@ pub struct StoredReport {
     pub received_at: Millis,
     /// The last time that it was sent or confirmed.
     pub confirmed_at: Millis,
+    /// It was told that nothing is heard any more.
+    pub is_silent: bool,
 }
 
 /// A held change of one check of one instance.
@@ -221,6 +227,13 @@ pub trait Store: Send + Sync {
         at: Millis,
     ) -> Result<(), StoreError>;
 
+    /// That the instance is terminated or no more, since when; none: it is there after all. Its silence is not told any more.
+    async fn set_ended(&self, instance_id: &str, at: Option<Millis>) -> Result<(), StoreError>;
+
+    /// Work that one coordinator does for all: true for whoever asks first once the last turn is over, at `at`; its own lasts until
+    /// `until`.
+    async fn take_turn(&self, task: &str, holder: &str, at: Millis, until: Millis) -> Result<bool, StoreError>;
+
     /// That nobody is connected to `coordinator` any more, as it starts or was found dead; the number of agents that were.
     async fn disconnect_all(&self, coordinator: &str) -> Result<u64, StoreError>;
 
@@ -274,8 +287,9 @@ pub trait Store: Send + Sync {
     /// Takes it away; none: it was never kept, or was taken.
     async fn take_answer(&self, request: &str) -> Result<Option<Vec<u8>>, StoreError>;
 
-    /// Deletes changes that were told before `before` and what is kept of instances that were not heard of since; agents' records
-    /// stay, so that who was revoked is. The number of rows deleted.
+    /// Deletes changes that were told before `before` and what is kept of instances that were not heard of since. Agents' records
+    /// stay, so that who was revoked is; but for those of instances that ended before and whose certificates have. The number of rows
+    /// deleted.
     async fn forget(&self, before: Millis) -> Result<u64, StoreError>;
 }
 

@@ -4,7 +4,7 @@
 macro_rules! agent_columns {
     () => {
         "SELECT a.instance_id, a.account_id, a.region, a.availability_zone, a.image_id, a.agent_version, a.pending_time, \
-         a.key, a.serial, a.not_after, a.enrolled_at, a.state, a.state_why, a.state_since, a.seen_at, a.connected_to, \
+         a.key, a.serial, a.not_after, a.enrolled_at, a.state, a.state_why, a.state_since, a.seen_at, a.connected_to, a.ended_at, \
          r.sequence, r.sequence_key, r.confirmed_at \
          FROM agents a LEFT JOIN runs r ON r.instance_id = a.instance_id AND r.half = 'os'"
     };
@@ -59,6 +59,7 @@ macro_rules! agent_record {
             sequence: sequence.unwrap_or_default().cast_unsigned(),
             last_seen: optional("seen_at")?.max(reported).map(millis),
             connected_to: $row.try_get("connected_to").map_err(failed(operation))?,
+            ended_at: optional("ended_at")?.map(millis),
         })
     }};
 }

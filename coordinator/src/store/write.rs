@@ -15,7 +15,7 @@ pub(super) type Places = BTreeMap<Place, bool>;
 pub(super) fn places(calls: &[Call]) -> Places {
     let mut places = Places::new();
     for submission in calls.iter().flat_map(|call| &call.batch).filter(|one| is_name(&one.instance_id)) {
-        let is_full = matches!(submission.content, super::Content::Full { .. });
+        let is_full = !matches!(submission.content, super::Content::Unchanged(_));
         *places.entry((submission.instance_id.clone(), submission.half)).or_default() |= is_full;
     }
     places

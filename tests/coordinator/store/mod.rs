@@ -10,6 +10,7 @@ mod fixtures;
 mod reports;
 mod schema;
 mod shared;
+mod sweeps;
 
 use cluster::Cluster;
 use eic_doctor::store::{SharedStore, open};

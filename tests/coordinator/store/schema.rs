@@ -36,7 +36,7 @@ async fn a_database_of_a_newer_version_is_refused_with_both_versions() {
 fn assert_newer(refused: Option<StoreError>) {
     let message = refused.unwrap().to_string();
     let expected =
-        "a newer eic-doctor wrote this store (schema 9999; this one knows 2): it takes that version or a later one";
+        "a newer eic-doctor wrote this store (schema 9999; this one knows 3): it takes that version or a later one";
     assert_eq!(message, expected);
 }
 
@@ -110,6 +110,8 @@ fn the_migrations_that_were_delivered_are_as_they_were() {
         ("postgres/0001_first.sql", "e95efa4892956e3f0e0650732f202c87e8aa4c3ef784dfe2f9938cf713215416"),
         ("sqlite/0002_answers.sql", "037351680d1e6f2abd24e8e30f8ef73c6552154434e700e590a5d5e78343b1c0"),
         ("postgres/0002_answers.sql", "64b82234709fd6ea8f37752ecbb814789385e8dacd6b92d928d81f68dbb2eef6"),
+        ("sqlite/0003_turns.sql", "e342a552ee474ec068fae332130c0797e286e3ae0befcc918587ce042eb9f8f6"),
+        ("postgres/0003_turns.sql", "d682808d44880972c05a935c6824b793dd0fd863c3389ad55dfe0e66282c5ab0"),
     ];
     for (file, expected) in delivered {
         let path = format!("{}/src/store/migrations/{file}", env!("CARGO_MANIFEST_DIR"));

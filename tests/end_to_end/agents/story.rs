@@ -6,8 +6,10 @@ use tempfile::TempDir;
 use super::coordinator::{Coordinator, Watched, Wishes};
 use super::webhook::Webhook;
 use super::{Resident, authorities_of};
+use crate::remedies;
 
 const KEYS_COMMAND: &str = "os.sshd.authorized-keys-command";
+const SECURITY_GROUP: &str = "aws.network.security-group-ingress";
 
 #[test]
 fn agents_enrol_report_are_asked_drift_is_told_and_nothing_is_lost_by_a_kill_or_a_cut() {
@@ -61,12 +63,19 @@ fn agents_enrol_report_are_asked_drift_is_told_and_nothing_is_lost_by_a_kill_or_
     let agents = coordinator.agents;
     coordinator.kill();
     wishes.agents = agents;
+    let swept = format!(
+        "{more}[sweep]\ninterval = \"4s\"\njitter = \"1s\"\nvia = \"public\"\nsource = \"203.0.113.7/32\"\nprincipal = \"{}\"\n",
+        residents[0].scenario.get("role_arn")
+    );
+    wishes.more = &swept;
     let coordinator = Coordinator::begin(&residents[0].scenario, &wishes);
     for resident in &residents {
         coordinator.wait_for(&format!("{} connected", resident.id()));
     }
     let after = coordinator.ask(&["drift", "list", "--output", "json"]).stdout;
     assert!(after.starts_with(&told), "what was told is kept, in its order:\n{told}\n{after}");
+
+    outside_drifts_too(&coordinator, &residents[1], &webhook);
 
     let away = &residents[2];
     let changes = Watched::begin(coordinator.command(&["drift", "watch", away.id(), "--output", "json"]));
@@ -96,6 +105,28 @@ fn live_check(coordinator: &Coordinator, resident: &Resident) {
     let run = resident.scenario.check(&["--via", "browser", "--os-facts", "agent", "--coordinator", &at]);
     run.expect(1, "no", &[KEYS_COMMAND]);
     mend(resident);
+}
+
+/// A rule of the security group goes, by AWS's API, and comes back.
+fn outside_drifts_too(coordinator: &Coordinator, resident: &Resident, webhook: &Webhook) {
+    // What it is like while all is well is where drift is counted from.
+    let line = coordinator.wait_for("swept 3 instances of 1 accounts and Regions");
+    assert!(line.contains("0 not looked at, 0 are no more"), "{line}");
+    let changes = Watched::begin(coordinator.command(&["drift", "watch", resident.id(), "--output", "json"]));
+    resident.scenario.fault("sg-no-rule");
+    let change = changes.next_of(resident.id(), SECURITY_GROUP);
+    assert_eq!((&change["was"], &change["is"]["status"]), (&json!("ok"), &json!("fail")), "{change}");
+    let told = webhook.next_of(resident.id(), SECURITY_GROUP);
+    assert_eq!(told["is"], "fail", "{told}");
+    let shown = coordinator.ask(&["agents", "show", resident.id()]);
+    for expected in ["inside ", "from outside ", "fail     aws.network.security-group-ingress: "] {
+        assert!(shown.stdout.contains(expected), "{expected:?} in:\n{}", shown.stdout);
+    }
+    remedies::paste(&resident.scenario, change["is"]["remedy"]["command"].as_str().unwrap());
+    let change = changes.next_of(resident.id(), SECURITY_GROUP);
+    assert_eq!((&change["was"], &change["is"]["status"]), (&json!("fail"), &json!("ok")), "{change}");
+    let told = webhook.next_of(resident.id(), SECURITY_GROUP);
+    assert_eq!(told["is"], "ok", "told once, and once that it is mended: {told}");
 }
 
 /// Takes the fault's override of sshd's unit away.

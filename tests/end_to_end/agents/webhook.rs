@@ -43,6 +43,16 @@ impl Webhook {
         Self { at, received }
     }
 
+    /// The body of the next call about this check of this instance.
+    pub fn next_of(&self, instance_id: &str, check: &str) -> Value {
+        loop {
+            let (_, body) = self.next();
+            if body["instance_id"] == instance_id && body["check"] == check {
+                return body;
+            }
+        }
+    }
+
     /// The head's lines in lower case, and the body.
     pub fn next(&self) -> (Vec<String>, Value) {
         self.received.recv_timeout(PATIENCE).expect("a webhook is called")

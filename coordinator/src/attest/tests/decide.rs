@@ -32,6 +32,7 @@ fn an_instance_that_nobody_knows_is_enrolled_on_first_use() {
             sequence: 0,
             last_seen: None,
             connected_to: None,
+            ended_at: None,
         }
     );
 }

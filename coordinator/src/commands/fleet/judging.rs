@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use eic_doctor_proto::{Attempt, CheckResult, Connectable, Counts, Fact, Selection, Status, judge};
+use eic_doctor_proto::{Attempt, CheckResult, Connectable, Counts, Selection, Status, judge};
 
 use crate::commands::report::subject;
 use crate::facts::Facts;
 use crate::fleet::{InstanceReport, Range, Reached};
+use crate::gather::fleet::FromOutside;
 use crate::{checks, path};
 
 pub(super) struct Judge<'a> {
@@ -20,7 +21,7 @@ pub(super) struct Judge<'a> {
 impl<'a> Judge<'a> {
     pub(super) fn new(attempt: &'a Attempt, selection: &'a Selection, ranges: &'a [Range]) -> Self {
         // What is inside the instances is the same for all of them, so that one look at nothing tells it.
-        let nothing = Facts { os: Fact::unreadable("a fleet is looked at from outside"), ..Facts::default() };
+        let nothing = Facts { os: FromOutside::facts(), ..Facts::default() };
         let aws: BTreeSet<&str> =
             checks::aws_entries(&nothing.aws, attempt).iter().map(|entry| entry.about().id).collect();
         let inside = judge(checks::entries(&nothing, attempt), selection);

@@ -26,7 +26,7 @@ use crate::facts::IpRanges;
 use crate::fleet::{Calls, Missing, RunReport, SCHEMA, Tally};
 use crate::gather::aws::{ConnectError, Login, Origin, originate};
 use crate::gather::fleet::operations::Filters;
-use crate::gather::fleet::{Order, look};
+use crate::gather::fleet::{FromOutside, Order, look};
 use crate::gather::pace::{Paced, Pacer};
 use crate::gather::security_hub::import;
 use crate::gather::{Budget, own_address};
@@ -246,7 +246,7 @@ impl Asked<'_> {
             let count = found.tally.instances();
             found.progress.tell(&format!("{count} instances looked at, the last ones in {region}"));
         };
-        let looked = look(&aws, self.budget, &order, judge, page).await;
+        let looked = look(&aws, self.budget, &order, &FromOutside, judge, page).await;
         let findings = findings.into_inner();
         let imported = import(&aws, &findings).await;
         let mut found = found.borrow_mut();

@@ -1,6 +1,6 @@
 //! Into an account: as the caller, or as a role there.
 
-use eic_doctor_proto::{Fact, Why};
+use eic_doctor_proto::Fact;
 
 use crate::args::Account;
 use crate::commands::partition_of;
@@ -56,14 +56,8 @@ impl Inside {
         Place { account: self.account.clone(), region: region.to_owned() }
     }
 
-    /// Where the caller is a role that only looks, its own permission to push a key is nobody's question.
     pub(super) fn whose(&self, principal: Option<&str>) -> Whose {
-        match (&self.session, principal) {
-            (Some(_), None) => Whose::Nobodys(Why::new(
-                "nobody said who pushes the key in this account: name the role or user by `--principal`",
-            )),
-            _ => Whose::TheAttempts,
-        }
+        Whose::of(self.session.is_some(), principal)
     }
 }
 

@@ -49,7 +49,7 @@ async fn a_hundred_thousand_instances_are_looked_at_in_less_than_a_gibibyte() {
             stream.instance(&instance);
         }
     };
-    look(&fake, &Budget::of(Duration::from_mins(10)), &order, each, || {}).await.unwrap();
+    look(&fake, &Budget::of(Duration::from_mins(10)), &order, &FromOutside, each, || {}).await.unwrap();
     assert_eq!((looked_at, tally.instances()), (100_000, 10_000));
     let peak = peak_kib();
     assert!(peak < 1024 * 1024, "{peak} KiB");

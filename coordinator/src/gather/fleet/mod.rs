@@ -3,6 +3,7 @@
 //! [`Region::look`] asks for one account and Region, and hands over each page as soon as it is known, so that no more than a page or two
 //! is held. A call that fails costs its own facts; a page of instances that does not come ends this account and Region, and says so.
 
+mod inside;
 mod neighbourhood;
 pub mod operations;
 mod pages;
@@ -14,6 +15,7 @@ mod waiting;
 
 use std::time::SystemTime;
 
+use eic_doctor_agent::facts::OsFacts;
 use eic_doctor_proto::{Attempt, Fact};
 
 use super::Budget;
@@ -25,6 +27,7 @@ use operations::{DescribeInstancesPage, Filters, Page, Pages};
 use simulate::{Owned, Permission, Simulator};
 use waiting::Lists;
 
+pub use inside::{FromOutside, Inside};
 pub use neighbourhood::{Neighbourhoods, Surroundings};
 pub use simulate::Whose;
 
@@ -75,10 +78,11 @@ struct Found {
 /// # Errors
 ///
 /// When a page of instances did not come. What was judged before stands.
-pub async fn look<A: Aws + Pages>(
+pub async fn look<A: Aws + Pages, I: Inside>(
     aws: &A,
     budget: &Budget,
     order: &Order<'_>,
+    inside: &I,
     mut judge: impl FnMut(&Facts),
     mut page: impl FnMut(),
 ) -> Result<(), Refused> {
@@ -120,7 +124,9 @@ pub async fn look<A: Aws + Pages>(
                     }
                 };
                 let waiting = waiting::of_page(aws, budget, &lists, &found, order.is_read);
-                tokio::join!(permissions, waiting)
+                let ids: Vec<String> =
+                    found.iter().map(|found| found.instance.instance_id.clone().unwrap_or_default()).collect();
+                tokio::join!(permissions, waiting, inside.of_page(&ids))
             };
             let following = async {
                 match &token {
@@ -128,12 +134,12 @@ pub async fn look<A: Aws + Pages>(
                     None => None,
                 }
             };
-            let ((permissions, waited), following) = tokio::join!(own, following);
+            let ((permissions, waited, insides), following) = tokio::join!(own, following);
             lists.take(waited);
             if let Some(shared) = &mut shared {
-                for (found, permission) in found.into_iter().zip(permissions) {
+                for ((found, permission), os) in found.into_iter().zip(permissions).zip(insides) {
                     let facts = shared.of_instance(&found.instance);
-                    put(facts, found, permission, &mut lists);
+                    put(facts, found, os, permission, &mut lists);
                     judge(facts);
                 }
             }
@@ -150,7 +156,8 @@ pub async fn look<A: Aws + Pages>(
 }
 
 /// What is the instance's own, in place of another's.
-fn put(facts: &mut Facts, found: Found, permission: Permission, lists: &mut Lists) {
+fn put(facts: &mut Facts, found: Found, os: Fact<OsFacts>, permission: Permission, lists: &mut Lists) {
+    facts.os = os;
     let id = found.instance.instance_id.clone().unwrap_or_default();
     let aws = &mut facts.aws;
     aws.instance_status = lists.status(&id);

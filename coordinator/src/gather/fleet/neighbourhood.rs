@@ -152,7 +152,7 @@ fn bare(all: &Surroundings) -> Facts {
         asked_with: all.asked_with.clone(),
         ..AwsFacts::default()
     };
-    Facts { aws, os: Fact::unreadable("a fleet is looked at from outside") }
+    Facts { aws, os: Fact::NotGathered }
 }
 
 /// The facts of one more VPC beside those that are there.

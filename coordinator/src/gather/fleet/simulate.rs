@@ -44,6 +44,18 @@ pub enum Whose {
     Nobodys(Why),
 }
 
+impl Whose {
+    /// Where the caller is a role that only looks, its own permission to push a key is nobody's question.
+    pub fn of(is_only_looking: bool, principal: Option<&str>) -> Self {
+        match (is_only_looking, principal) {
+            (true, None) => Self::Nobodys(Why::new(
+                "nobody said who pushes the key in this account: name the role or user as `principal`",
+            )),
+            _ => Self::TheAttempts,
+        }
+    }
+}
+
 /// What is known of an instance's permission to push a key, and of the tunnel.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Permission {

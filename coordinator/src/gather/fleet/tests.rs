@@ -31,7 +31,8 @@ async fn looked(fake: &Fake) -> (Vec<String>, Option<Refused>) {
         assert_eq!(facts.aws.security_groups.known().map(Vec::len), Some(1));
         seen.push(id);
     };
-    let refused = look(fake, &Budget::of(std::time::Duration::from_mins(10)), &order, judge, || {}).await.err();
+    let refused =
+        look(fake, &Budget::of(std::time::Duration::from_mins(10)), &order, &FromOutside, judge, || {}).await.err();
     (seen, refused)
 }
 

@@ -42,6 +42,7 @@ fn the_packages_file_is_taken_and_tells_the_defaults() {
     assert_eq!(format!("{:?}", config.reports), format!("{:?}", defaults.reports));
     assert_eq!(config.store.keep, defaults.store.keep);
     assert_eq!(config.socket_mode(), defaults.socket_mode());
+    assert!(config.sweep.is_none() && defaults.sweep.is_none());
     let all: Vec<&str> = text
         .lines()
         .filter(|line| !line.starts_with("directory ="))
@@ -49,6 +50,11 @@ fn the_packages_file_is_taken_and_tells_the_defaults() {
         .collect();
     let config = Config::parse(&all.join("\n"), Path::new("coordinator.toml")).unwrap();
     assert_eq!(config.notify.len(), 3);
+    let Some(Sweep { source: Some(_), principal: Some(_), interval, jitter, via, os_user, port }) = config.sweep else {
+        panic!("{:?}", config.sweep)
+    };
+    let sweep = Sweep { interval, jitter, via, os_user, port, ..Sweep::default() };
+    assert_eq!(format!("{sweep:?}"), format!("{:?}", Sweep::default()));
     assert_eq!(config.operators.roles.get("ada@example.com"), Some(&Role::Admin));
 }
 
@@ -70,6 +76,9 @@ fn what_cannot_work_is_told_with_its_key() {
         ("[store]", "[reports]\nhold = 0\n[store]", "reports.hold"),
         ("[store]", "[reports]\ninterval = \"3h\"\n[store]", "reports.silent_after"),
         ("[store]", "[limits]\nchecks = 0\n[store]", "limits"),
+        ("[store]", "[sweep]\nvia = \"browser\"\nsource = \"192.0.2.1/32\"\n[store]", "sweep.source"),
+        ("[store]", "[sweep]\nprincipal = \"ann\"\n[store]", "sweep.principal"),
+        ("[store]", "[sweep]\nport = 0\n[store]", "sweep.port"),
         ("[store]", "[operators]\nsocket_mode = \"rw\"\n[store]", "operators.socket_mode"),
         ("[store]", "[operators]\nauthorities = \"/a\"\n[store]", "operators.authorities"),
     ];

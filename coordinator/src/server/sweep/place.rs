@@ -28,6 +28,8 @@ const FILTER_VALUES: usize = 200;
 const TOGETHER: usize = 256;
 /// What is no state: the trail has another answer for each attempt, and costs a slow call for each page of a day.
 const NOT_SWEPT: [&str; 2] = ["aws.trail.", "both.connection."];
+/// What tells of an instance that is no more.
+const STANDS_FOR_ALL: [&str; 2] = ["aws.instance.exists", "aws.instance.running"];
 const TRAIL: &str = "cloudtrail:LookupEvents";
 
 /// What a sweep of one account and Region works with.
@@ -204,6 +206,10 @@ fn seen(instance_id: String, facts: &Facts, attempt: &Attempt) -> Seen {
     results.retain(|result| !result.id.starts_with("os.") && !NOT_SWEPT.iter().any(|area| result.id.starts_with(area)));
     let state = facts.aws.instance.known().and_then(|instance| instance.state.as_ref()?.name.as_deref());
     let is_gone = matches!(facts.aws.instance, Fact::Absent) || state == Some("terminated");
+    if is_gone {
+        // Of what is no more nothing else is asked.
+        results.retain(|result| STANDS_FOR_ALL.contains(&result.id.as_str()));
+    }
     let (report, digest) = kept(&attempt, &results);
     Seen { instance_id, is_gone, content: Content::Full { report, digest, results } }
 }

@@ -50,9 +50,9 @@ fn agents_enrol_report_are_asked_drift_is_told_and_nothing_is_lost_by_a_kill_or_
     let change = changes.next_of(broken.id(), KEYS_COMMAND);
     assert_eq!((&change["was"], &change["is"]["status"]), (&json!("ok"), &json!("fail")));
     assert!(change["is"]["remedy"]["text"].is_string(), "{change}");
-    let (heads, body) = webhook.next();
+    let (heads, body) = webhook.next_of(broken.id(), KEYS_COMMAND);
     assert!(heads.iter().any(|line| line.starts_with("x-eic-doctor-signature: sha256=")), "{heads:?}");
-    assert_eq!(body["instance_id"], json!(broken.id()), "{body}");
+    assert_eq!(body["is"], "fail", "{body}");
 
     mend(broken);
     let change = changes.next_of(broken.id(), KEYS_COMMAND);
@@ -116,7 +116,7 @@ fn outside_drifts_too(coordinator: &Coordinator, resident: &Resident, webhook: &
     resident.scenario.fault("sg-no-rule");
     let change = changes.next_of(resident.id(), SECURITY_GROUP);
     assert_eq!((&change["was"], &change["is"]["status"]), (&json!("ok"), &json!("fail")), "{change}");
-    let told = webhook.next_of(resident.id(), SECURITY_GROUP);
+    let (_, told) = webhook.next_of(resident.id(), SECURITY_GROUP);
     assert_eq!(told["is"], "fail", "{told}");
     let shown = coordinator.ask(&["agents", "show", resident.id()]);
     for expected in ["inside ", "from outside ", "fail     aws.network.security-group-ingress: "] {
@@ -125,7 +125,7 @@ fn outside_drifts_too(coordinator: &Coordinator, resident: &Resident, webhook: &
     remedies::paste(&resident.scenario, change["is"]["remedy"]["command"].as_str().unwrap());
     let change = changes.next_of(resident.id(), SECURITY_GROUP);
     assert_eq!((&change["was"], &change["is"]["status"]), (&json!("fail"), &json!("ok")), "{change}");
-    let told = webhook.next_of(resident.id(), SECURITY_GROUP);
+    let (_, told) = webhook.next_of(resident.id(), SECURITY_GROUP);
     assert_eq!(told["is"], "ok", "told once, and once that it is mended: {told}");
 }
 

@@ -43,18 +43,17 @@ impl Webhook {
         Self { at, received }
     }
 
-    /// The body of the next call about this check of this instance.
-    pub fn next_of(&self, instance_id: &str, check: &str) -> Value {
+    /// The next call about this check of this instance: the head's lines in lower case, and the body.
+    pub fn next_of(&self, instance_id: &str, check: &str) -> (Vec<String>, Value) {
         loop {
-            let (_, body) = self.next();
+            let (heads, body) = self.next();
             if body["instance_id"] == instance_id && body["check"] == check {
-                return body;
+                return (heads, body);
             }
         }
     }
 
-    /// The head's lines in lower case, and the body.
-    pub fn next(&self) -> (Vec<String>, Value) {
+    fn next(&self) -> (Vec<String>, Value) {
         self.received.recv_timeout(PATIENCE).expect("a webhook is called")
     }
 }

@@ -202,6 +202,7 @@ mod tests {
             &metrics.connections,
             &metrics.checks,
             &metrics.deliveries,
+            &metrics.sweeps,
         ];
         for outcome in all {
             for family in families {

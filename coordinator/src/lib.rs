@@ -15,6 +15,7 @@ pub mod fleet;
 pub mod gather;
 pub mod notify;
 pub mod operator;
+pub mod page;
 pub mod path;
 pub mod render;
 pub mod server;

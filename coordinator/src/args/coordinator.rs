@@ -70,6 +70,9 @@ pub struct ServeArgs {
     /// Only read the configuration and say whether it can be served
     #[arg(long)]
     pub check_config: bool,
+    /// Only make a token with which NAME signs in to the page, and print what the configuration takes for it
+    #[arg(long, value_name = "NAME", conflicts_with = "check_config")]
+    pub new_token: Option<String>,
     /// The log's lines as JSON
     #[arg(long)]
     pub log_json: bool,

@@ -1,19 +1,23 @@
 //! `eic-doctor serve`: until it is told to stop; a second signal stops at once.
 
-use std::io;
+use std::io::{self, Write};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use eic_doctor_proto::Exit;
+use eic_doctor_proto::{Exit, visible};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use super::console::{Console, Failure};
+use super::console::{Console, Failure, written};
 use crate::args::ServeArgs;
+use crate::page::session;
 use crate::server::config::Config;
 use crate::server::{Coordinator, Log, ServeError};
 use crate::store::Millis;
 
 pub(super) async fn serve(args: &ServeArgs, console: &mut Console<'_>) -> Result<Exit, Failure> {
+    if let Some(name) = &args.new_token {
+        return written(new_token(name, console.out), "the token");
+    }
     let config = Config::read(&args.config).map_err(Failure::usage)?;
     if args.check_config {
         console.notice(&format!("{}: sound", args.config.display()));
@@ -43,11 +47,22 @@ pub(super) async fn serve(args: &ServeArgs, console: &mut Console<'_>) -> Result
     }
 }
 
+/// The token is shown once and kept nowhere.
+fn new_token(name: &str, out: &mut dyn Write) -> io::Result<()> {
+    let (token, sha256) = session::new_token();
+    writeln!(out, "The token, for {} alone:\n\n    {token}\n", visible(name))?;
+    writeln!(out, "For the coordinator's configuration, with the role that is wanted (read, check or admin):\n")?;
+    // Of TOML's strings, JSON's are the ones in double quotes.
+    let quoted = serde_json::to_string(name)?;
+    writeln!(out, "[[page.operators]]\nname = {quoted}\nrole = \"check\"\ntoken_sha256 = \"{sha256}\"")
+}
+
 fn failure(error: ServeError) -> Failure {
     match error {
         ServeError::Config(_)
         | ServeError::RegionCertificates(_)
         | ServeError::Operators { .. }
+        | ServeError::PageSecret { .. }
         | ServeError::Target(_) => Failure::usage(error),
         ServeError::Aws(_) => Failure::nothing_checked(error),
         _ => Failure::internal(error),

@@ -209,7 +209,7 @@ impl Check {
 }
 
 #[cfg(test)]
-pub(super) mod testing {
+pub(crate) mod testing {
     use super::*;
 
     pub fn result(id: &str, status: Status) -> CheckResult {

@@ -16,4 +16,7 @@ pub use fingerprint::{State, fingerprint};
 pub use held::{Change, Held, advance, confirm, of_half, silent, unseen};
 
 #[cfg(test)]
+pub(crate) use held::testing;
+
+#[cfg(test)]
 mod tests;

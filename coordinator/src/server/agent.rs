@@ -1,14 +1,11 @@
 //! `AgentService`: renewals, reports, and the stream of a resident agent.
 
-use std::io::Write as _;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use eic_doctor_proto::wire::v1;
 use eic_doctor_proto::wire::v1::agent_service_server::AgentService;
-use flate2::Compression;
-use flate2::write::DeflateEncoder;
 use hyper::body::Incoming;
 use prost::Message as _;
 use ring::digest::{SHA256, digest};
@@ -21,6 +18,7 @@ use super::core::{Core, JudgeError, judged};
 use super::inbound::{self, Inbound};
 use super::live::Place;
 use super::metrics::OutcomeWord;
+use super::packed::packed;
 use super::peer::{Holding, Peer};
 use super::status::{later, of_store, of_submit};
 use super::submit::SubmitError;
@@ -279,21 +277,4 @@ fn full(peer: &PeerIdentity, report: v1::AgentReport) -> Result<Content, JudgeEr
     let results = judged(report, &peer.instance_id)?;
     let digest = <[u8; 32]>::try_from(digest(&SHA256, &packed).as_ref()).unwrap_or_default();
     Ok(Content::Full { report: packed, digest, results })
-}
-
-/// Raw deflate: a report is mostly names of facts.
-pub(super) fn packed(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = DeflateEncoder::new(Vec::with_capacity(bytes.len() / 4), Compression::fast());
-    // Writing to a Vec does not fail.
-    let _ = encoder.write_all(bytes);
-    encoder.finish().unwrap_or_default()
-}
-
-/// The report that [`packed`] packed.
-pub(super) fn unpacked(bytes: &[u8]) -> Option<v1::AgentReport> {
-    use std::io::Read as _;
-    let limit = u64::try_from(eic_doctor_proto::wire::MESSAGE_LIMIT).ok()?;
-    let mut report = Vec::new();
-    flate2::read::DeflateDecoder::new(bytes).take(limit + 1).read_to_end(&mut report).ok()?;
-    eic_doctor_proto::wire::decode_report(&report).ok()
 }

@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use crate::attest::Fingerprint;
 use crate::gather::read_regular_file;
+use crate::page::config::PageConfig;
 
 pub use sweep::Sweep;
 pub use time::Time;
@@ -57,6 +58,8 @@ pub struct Config {
     #[serde(default)]
     pub operators: Operators,
     #[serde(default)]
+    pub page: PageConfig,
+    #[serde(default)]
     pub notify: Vec<Target>,
 }
 
@@ -74,6 +77,9 @@ pub struct Listen {
     /// `/healthz` and `/metrics`, plain HTTP.
     #[serde(default)]
     pub http: Option<SocketAddr>,
+    /// The fleet page, plain HTTP: on this machine alone, or behind what ends TLS in front of it.
+    #[serde(default)]
+    pub page: Option<SocketAddr>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -358,6 +364,9 @@ impl Config {
         if self.listen.operators_tls.is_some() != self.operators.authorities.is_some() {
             let problem = "and `listen.operators_tls` go together".to_owned();
             return Some(("operators.authorities", problem));
+        }
+        if let Some(problem) = self.page.problem(self.listen.page) {
+            return Some(problem);
         }
         let mut names = BTreeSet::new();
         if let Some(twice) = self.notify.iter().map(Target::name).find(|name| !names.insert(*name)) {

@@ -19,7 +19,8 @@ use super::metrics::Metrics;
 use super::submit::Submissions;
 use crate::attest::RegionCertificates;
 use crate::authority::{Authority, ServerCertificate};
-use crate::store::{Millis, SharedStore};
+use crate::gather::chain;
+use crate::store::{Millis, SharedStore, StoreError};
 
 pub(super) struct Core {
     pub config: Config,
@@ -62,6 +63,12 @@ pub(super) enum JudgeError {
 impl Core {
     pub fn now(&self) -> Millis {
         (self.now)()
+    }
+
+    /// The store could not be used: counted, and said in the log.
+    pub fn ill(&self, error: &StoreError) {
+        self.metrics.store_error();
+        self.log.line(&chain(error));
     }
 
     pub fn turned_away(&self, address: IpAddr, why: &str) {

@@ -16,8 +16,11 @@ mod inbound;
 mod live;
 mod log;
 mod metrics;
+mod on_demand;
 mod operator;
 mod operators;
+mod packed;
+mod page;
 mod peer;
 mod routing;
 mod status;
@@ -93,6 +96,12 @@ pub enum ServeError {
         #[source]
         source: anyhow::Error,
     },
+    #[error("read the secret of the page's sessions in {path}")]
+    PageSecret {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
     #[error(transparent)]
     Target(#[from] tell::TargetError),
     #[error("AWS's side")]
@@ -105,6 +114,7 @@ pub struct Bound {
     pub agents: std::net::SocketAddr,
     pub http: Option<std::net::SocketAddr>,
     pub operators_tls: Option<std::net::SocketAddr>,
+    pub page: Option<std::net::SocketAddr>,
 }
 
 /// Everything open and listening; nothing served yet.
@@ -120,6 +130,7 @@ struct Listeners {
     http: Option<TcpListener>,
     operators: Option<operators::Socket>,
     operators_tls: Option<(TcpListener, Arc<rustls::ServerConfig>)>,
+    page: Option<page::Listener>,
 }
 
 impl Coordinator {
@@ -156,6 +167,10 @@ impl Coordinator {
             Some(at) => Some(listen(at).await?),
             None => None,
         };
+        let page = match config.listen.page {
+            Some(at) => Some(page::Listener::new(listen(at).await?, &config.page)?),
+            None => None,
+        };
         let operators = match &config.listen.operators {
             Some(path) => {
                 let mode = config.socket_mode().unwrap_or(0o600);
@@ -171,6 +186,7 @@ impl Coordinator {
             agents: address(&agents)?,
             http: http.as_ref().map(address).transpose()?,
             operators_tls: operators_tls.as_ref().map(|(listener, _)| address(listener)).transpose()?,
+            page: page.as_ref().map(|page| address(&page.listener)).transpose()?,
         };
         let id = format!("{}@{}", host_name(), bound.agents);
         // What a coordinator that was killed here has left behind.
@@ -196,7 +212,7 @@ impl Coordinator {
             certificate,
             turned_away: Mutex::default(),
         });
-        let listeners = Listeners { agents, http, operators, operators_tls };
+        let listeners = Listeners { agents, http, operators, operators_tls, page };
         Ok(Self { core, listeners, told, bound })
     }
 
@@ -204,11 +220,17 @@ impl Coordinator {
     pub async fn serve(self, stop: watch::Receiver<bool>) -> Result<(), ServeError> {
         let Self { core, listeners, told, bound } = self;
         let heard = core.store.subscribe().await.map_err(ServeError::Store)?;
+        if let Some(at) = bound.page {
+            core.log.line(&format!("serving the page on http://{at}"));
+        }
         core.log.line(&format!("serving agents on {}", bound.agents));
         let mut serving = JoinSet::new();
         serving.spawn(accept::accept(Arc::clone(&core), listeners.agents, routes(&core), stop.clone()));
         if let Some(listener) = listeners.http {
             serving.spawn(http::serve(Arc::clone(&core), listener, stop.clone()));
+        }
+        if let Some(page) = listeners.page {
+            serving.spawn(page::serve(Arc::clone(&core), page, stop.clone()));
         }
         if let Some(socket) = listeners.operators {
             serving.spawn(operators::serve_socket(Arc::clone(&core), socket, stop.clone()));

@@ -10,21 +10,19 @@ use eic_doctor_proto::wire::v1::operator_service_server::OperatorService;
 use tokio::sync::mpsc;
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Code, Request, Response, Status};
+use tonic::{Request, Response, Status};
 
-use super::agent::unpacked;
 use super::config::Role;
 use super::core::Core;
-use super::live::AskError;
-use super::metrics::OutcomeWord;
+use super::on_demand;
+use super::packed::unpacked;
 use super::peer::Operator;
-use super::status::{later, of_ask, of_store};
+use super::status::of_store;
 use crate::gather::chain;
 use crate::store::{AgentRecord, AgentState, Half, StoreError, StoredChange};
 
 const PAGE: u32 = 1_000;
-/// What an instance is given for a check on demand: the agent's own default, and its most.
-const BUDGET: Duration = Duration::from_secs(10);
+/// What an instance is given for a check on demand at most.
 const MOST: Duration = Duration::from_secs(60);
 /// Between two looks for changes of other coordinators' agents: the database tells of our own at once.
 const LOOK: Duration = Duration::from_secs(1);
@@ -57,7 +55,7 @@ impl OperatorService for Operators {
     async fn show_agent(&self, request: Request<v1::AgentRequest>) -> Result<Response<v1::Agent>, Status> {
         Operator::needed(&request, Role::Read)?;
         let id = request.into_inner().instance_id;
-        let record = self.record(&id).await?;
+        let record = on_demand::record(&self.0, &id).await?;
         let halves = super::halves::of(&self.0.store, &id).await.map_err(|error| self.ill(&error))?;
         Ok(Response::new(v1::Agent { halves, ..agent(record) }))
     }
@@ -89,47 +87,18 @@ impl OperatorService for Operators {
         let attempt = request.attempt.ok_or_else(|| Status::invalid_argument("`attempt` is missing"))?;
         let attempt = Attempt::try_from(attempt).map_err(|error| Status::invalid_argument(chain(&error)))?;
         let budget = match request.budget_ms {
-            0 => BUDGET,
+            0 => on_demand::BUDGET,
             millis => Duration::from_millis(millis).min(MOST),
         };
         let id = request.instance_id;
-        let core = &self.0;
-        let Ok(_permit) = core.checks.try_acquire() else {
-            core.metrics.check(OutcomeWord::TurnedAway);
-            let message = format!("{} checks are under way, as many as may be", core.config.limits.checks);
-            return Err(later(Code::ResourceExhausted, message, Duration::from_secs(5)));
-        };
-        core.log.line(&format!("{operator} asks {id} to check itself"));
-        let asked = super::routing::ask(core, &id, &attempt, budget).await;
-        core.metrics.check(match &asked {
-            Ok(_) => OutcomeWord::Ok,
-            Err(_) => OutcomeWord::Failed,
-        });
-        match asked {
-            Ok(report) => {
-                let now = core.now();
-                Ok(Response::new(v1::InstanceReport {
-                    instance_id: id,
-                    report: Some(report),
-                    received_at_ms: now,
-                    confirmed_at_ms: now,
-                }))
-            }
-            Err(AskError::NotHere(_)) => {
-                // Says whether the instance is known at all.
-                let record = self.record(&id).await?;
-                let seen = match record.last_seen {
-                    Some(seen) => format!("it was last heard of {} s ago", core.now().saturating_sub(seen) / 1_000),
-                    None => "it was never heard of since it enrolled".to_owned(),
-                };
-                Err(later(
-                    Code::Unavailable,
-                    format!("the agent of {id} is not connected: {seen}"),
-                    Duration::from_secs(30),
-                ))
-            }
-            Err(error) => Err(of_ask(&error)),
-        }
+        let report = on_demand::check(&self.0, &operator, &id, &attempt, budget).await?;
+        let now = self.0.now();
+        Ok(Response::new(v1::InstanceReport {
+            instance_id: id,
+            report: Some(report),
+            received_at_ms: now,
+            confirmed_at_ms: now,
+        }))
     }
 
     async fn last_report(&self, request: Request<v1::AgentRequest>) -> Result<Response<v1::InstanceReport>, Status> {
@@ -193,16 +162,8 @@ impl OperatorService for Operators {
 
 impl Operators {
     fn ill(&self, error: &StoreError) -> Status {
-        self.0.metrics.store_error();
-        self.0.log.line(&chain(error));
+        self.0.ill(error);
         of_store(error)
-    }
-
-    async fn record(&self, instance_id: &str) -> Result<AgentRecord, Status> {
-        let record = self.0.store.agent(instance_id).await.map_err(|error| self.ill(&error))?;
-        record.ok_or_else(|| {
-            Status::not_found(format!("no agent has enrolled for {}", eic_doctor_proto::visible(instance_id)))
-        })
     }
 
     async fn set_state(
@@ -215,9 +176,7 @@ impl Operators {
             if request.why.is_empty() { format!("by {operator}") } else { format!("by {operator}: {}", request.why) };
         let changed = self.0.store.set_state(&request.instance_id, state, &why, self.0.now()).await;
         let record = changed.map_err(|error| self.ill(&error))?;
-        let record = record.ok_or_else(|| {
-            Status::not_found(format!("no agent has enrolled for {}", eic_doctor_proto::visible(&request.instance_id)))
-        })?;
+        let record = record.ok_or_else(|| on_demand::not_enrolled(&request.instance_id))?;
         self.0.log.line(&format!(
             "{}: {} {why}",
             record.instance_id,

@@ -9,9 +9,9 @@ use eic_doctor_proto::wire::v1;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{broadcast, oneshot, watch};
 
-use super::agent::{packed, unpacked};
 use super::core::Core;
 use super::live::AskError;
+use super::packed::{packed, unpacked};
 use super::stopped;
 use crate::gather::chain;
 

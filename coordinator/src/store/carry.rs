@@ -5,6 +5,9 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+use eic_doctor_proto::Status;
+
+use super::outlook::Outlook;
 use super::{AgentState, Content, Half, KeyId, Millis, NotStored, Submission};
 use crate::drift::{self, Change, Held};
 
@@ -19,9 +22,22 @@ pub(super) struct Kept<'a> {
     pub run: Option<Run>,
     /// Read only where it is needed: see [`Run::waits`].
     pub held: Option<Held>,
+    /// Read only where it may change: with a full report, and around a silence.
+    pub outlook: Option<Outlook>,
     pub is_written: bool,
     pub new_report: Option<&'a [u8]>,
     pub is_held_written: bool,
+    pub is_outlook_written: bool,
+    pub are_findings_written: bool,
+}
+
+impl Kept<'_> {
+    fn look(&mut self, outlook: Outlook) {
+        let before = self.outlook.take().unwrap_or_default();
+        self.is_outlook_written |= before != outlook;
+        self.are_findings_written |= before.counted() != outlook.counted();
+        self.outlook = Some(outlook);
+    }
 }
 
 /// A row of `runs`.
@@ -79,6 +95,7 @@ pub(super) fn carry<'a>(
             (run.received_at, run.digest) = (at, Some(*digest));
             kept.held = Some(held);
             kept.is_held_written = true;
+            kept.look(Outlook::of(results));
             changes
         }
         Content::NotSeen { report, digest, why } => {
@@ -87,11 +104,17 @@ pub(super) fn carry<'a>(
             kept.new_report = Some(report);
             kept.held = Some(held);
             kept.is_held_written = true;
+            if change.is_some() {
+                kept.look(Outlook { verdict: Some(Status::Unknown), ..Outlook::default() });
+            }
             change.into_iter().collect()
         }
         Content::Unchanged(digest) => {
             if run.digest.as_ref() != Some(digest) {
                 return Err(NotStored::OtherDigest);
+            }
+            if let Some(outlook) = kept.outlook.clone() {
+                kept.look(Outlook { is_silent: false, ..outlook });
             }
             match kept.held.take() {
                 Some(before) => {
@@ -122,5 +145,7 @@ pub(super) fn silence(kept: &mut Kept<'_>, half: Half, at: Millis) -> Option<Cha
     (run.is_silent, run.waits) = (held.is_silent(), held.waits());
     kept.held = Some(held);
     (kept.is_written, kept.is_held_written) = (true, true);
+    let outlook = kept.outlook.clone().unwrap_or_default();
+    kept.look(Outlook { is_silent: true, ..outlook });
     change
 }

@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use eic_doctor_proto::{CheckResult, Status};
 
-use super::{AgentRecord, AgentState, DeadLetter, Delivery, Half, MESSAGE_LIMIT, Millis, StoreError, StoredChange};
+use super::outlook::findings_of_column;
+use super::{
+    AgentRecord, AgentState, DeadLetter, Delivery, FleetInstance, Half, Health, MESSAGE_LIMIT, Millis, StoreError,
+    StoredChange,
+};
 use crate::drift::Change;
 
 /// Ids and names are indexed: no longer than every database takes.
@@ -69,6 +73,10 @@ pub(super) fn half(word: &str) -> Result<Half, StoreError> {
     Half::ALL.into_iter().find(|half| half.word() == word).ok_or_else(|| damaged("the half of a report"))
 }
 
+pub(super) fn status(word: &str) -> Result<Status, StoreError> {
+    Status::ALL.into_iter().find(|status| status.word() == word).ok_or_else(|| damaged("the status of a check"))
+}
+
 /// A digest or a key's id.
 pub(super) fn bytes_32(what: &str, bytes: &[u8]) -> Result<[u8; 32], StoreError> {
     bytes.try_into().map_err(|_| damaged(what))
@@ -125,4 +133,21 @@ pub(super) fn dead_letter_of_row(row: DeadRow) -> Result<DeadLetter, StoreError>
     let (target, tried, number, instance_id, half, was, is_now, since, told_at, why) = row;
     let delivery = delivery_of_row((target, tried, number, instance_id, half, was, is_now, since, told_at))?;
     Ok(DeadLetter { delivery, why })
+}
+
+/// Reads [`FleetRow`]s, up to its conditions.
+pub(super) const FLEET_COLUMNS: &str = "SELECT f.instance_id, f.account_id, f.region, f.image_id, f.health, f.os_findings, \
+                                        f.aws_findings, (SELECT r.confirmed_at FROM runs r \
+                                        WHERE r.instance_id = f.instance_id AND r.half = 'os') FROM fleet f";
+
+/// instance_id, account_id, region, image_id, health, the findings of both halves, and when the agent last reported
+pub(super) type FleetRow = (String, String, String, String, String, String, String, Option<i64>);
+
+pub(super) fn instance_of_row(row: FleetRow) -> Result<FleetInstance, StoreError> {
+    let (instance_id, account_id, region, image_id, health, os_findings, aws_findings, reported_at) = row;
+    let health = Health::of_word(&health).ok_or_else(|| damaged("how an instance stands"))?;
+    let mut findings = findings_of_column(&os_findings)?;
+    findings.extend(findings_of_column(&aws_findings)?);
+    let reported_at = reported_at.map(millis);
+    Ok(FleetInstance { instance_id, account_id, region, image_id, health, findings, reported_at })
 }

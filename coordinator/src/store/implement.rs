@@ -113,6 +113,18 @@ macro_rules! implement_store {
                 if written.rows_affected() == 0 {
                     return Err(StoreError::Conflict { instance_id: record.instance_id.clone() });
                 }
+                // Written only where it tells something new: renewals do not.
+                let sql = "INSERT INTO fleet (instance_id, account_id, region, image_id) VALUES ($1, $2, $3, $4) \
+                           ON CONFLICT (instance_id) DO UPDATE SET account_id = $2, region = $3, image_id = $4 \
+                           WHERE fleet.account_id <> $2 OR fleet.region <> $3 OR fleet.image_id <> $4";
+                sqlx::query(sql)
+                    .bind(&record.instance_id)
+                    .bind(&record.account_id)
+                    .bind(&record.region)
+                    .bind(&record.image_id)
+                    .execute(&mut *transaction)
+                    .await
+                    .map_err(failed(operation))?;
                 if record.sequence > 0 && expected.is_none_or(|expected| expected.key != record.key) {
                     let sql = "INSERT INTO runs (instance_id, half, received_at, confirmed_at, sequence, sequence_key, \
                                is_silent, waits) VALUES ($1, 'os', $2, $2, $3, $4, 0, 0) \
@@ -409,12 +421,18 @@ macro_rules! implement_store {
                     "DELETE FROM changes WHERE told_at < $1",
                     forget_of_silent!("reports"),
                     forget_of_silent!("drift"),
+                    forget_of_silent!("findings"),
+                    forget_outlook!("os"),
+                    forget_outlook!("aws"),
                     // The sequence of a key is kept as long as its agent's record: nothing is replayed after a silence.
                     "UPDATE runs SET digest = NULL, waits = 0, is_silent = 1 WHERE confirmed_at < $1 AND digest IS NOT NULL",
                     // An agent that was shut out stays so. A certificate that is good brings its record back.
                     "DELETE FROM agents WHERE ended_at < $1 AND not_after < $1 AND state <> 'revoked'",
                     "DELETE FROM runs WHERE confirmed_at < $1 AND NOT EXISTS \
                      (SELECT 1 FROM agents a WHERE a.instance_id = runs.instance_id)",
+                    "DELETE FROM fleet WHERE account_id = '' AND NOT EXISTS \
+                     (SELECT 1 FROM runs r WHERE r.instance_id = fleet.instance_id) \
+                     AND NOT EXISTS (SELECT 1 FROM agents a WHERE a.instance_id = fleet.instance_id)",
                 ] {
                     let rows = sqlx::query(sql)
                         .bind(number(before))

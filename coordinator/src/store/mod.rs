@@ -6,7 +6,10 @@
 mod carry;
 mod columns;
 mod implement;
+mod implement_overview;
 mod open;
+mod outlook;
+mod overview;
 mod postgres;
 mod queue;
 mod sqlite;
@@ -19,6 +22,8 @@ use async_trait::async_trait;
 use eic_doctor_proto::CheckResult;
 
 pub use open::open;
+pub use outlook::Finding;
+pub use overview::{Buckets, Cause, Dimension, FleetInstance, Health, HealthCounts, Overview, Place, Wanted};
 
 /// Milliseconds since 1970, by the coordinator's clock.
 pub type Millis = u64;
@@ -198,7 +203,7 @@ pub enum StoreError {
 }
 
 #[async_trait]
-pub trait Store: Send + Sync {
+pub trait Store: Overview + Send + Sync {
     async fn agent(&self, instance_id: &str) -> Result<Option<AgentRecord>, StoreError>;
 
     /// In the order of their ids, those after `after`.

@@ -10,8 +10,9 @@ use tokio::task::JoinHandle;
 use super::carry::{Loaded, carry, silence};
 use super::columns::*;
 use super::implement::implement_store;
+use super::implement_overview::{implement_overview, write_outlooks};
 use super::queue::{Answers, Apply, Call, Presence, Queue, presences};
-use super::statements::{agent_columns, agent_record, forget_of_silent};
+use super::statements::{agent_columns, agent_record, forget_of_silent, forget_outlook};
 use super::write::{Places, Told, Writes, kept_of_row, places};
 use super::*;
 
@@ -82,6 +83,7 @@ impl Postgres {
 implement_store!(
     Postgres over Postgres, taking rows "FOR UPDATE OF d SKIP LOCKED", silent ones "FOR UPDATE SKIP LOCKED"
 );
+implement_overview!(Postgres over Postgres);
 
 /// Hands on what is heard. After a lost connection the listener connects anew by itself; where it cannot, again after a second, for as
 /// long as the store is open.
@@ -166,11 +168,15 @@ async fn load<'a>(connection: &mut PgConnection, places: &Places) -> Result<Load
     let (ids, halves) = names(places);
     let full: Vec<bool> = places.values().copied().collect();
     let sql = "SELECT w.instance_id, w.half, a.state, a.key, r.received_at, r.digest, r.confirmed_at, r.sequence, \
-               r.sequence_key, r.is_silent, r.waits, d.state \
+               r.sequence_key, r.is_silent, r.waits, d.state, \
+               CASE w.half WHEN 'os' THEN f.os ELSE f.aws END, \
+               CASE w.half WHEN 'os' THEN f.os_findings ELSE f.aws_findings END, \
+               CASE w.half WHEN 'os' THEN f.os_silent ELSE f.aws_silent END \
                FROM UNNEST($1::text[], $2::text[], $3::bool[]) w(instance_id, half, is_full) \
                LEFT JOIN agents a ON a.instance_id = w.instance_id \
                LEFT JOIN runs r ON r.instance_id = w.instance_id AND r.half = w.half \
-               LEFT JOIN drift d ON d.instance_id = w.instance_id AND d.half = w.half AND (w.is_full OR r.waits = 1)";
+               LEFT JOIN drift d ON d.instance_id = w.instance_id AND d.half = w.half AND (w.is_full OR r.waits = 1) \
+               LEFT JOIN fleet f ON f.instance_id = w.instance_id AND (w.is_full OR r.is_silent = 1)";
     let rows: Vec<write::LoadedRow> = sqlx::query_as(sql)
         .bind(ids)
         .bind(halves)
@@ -239,6 +245,7 @@ async fn write(connection: &mut PgConnection, loaded: &Loaded<'_>, told: &mut To
             .await
             .map_err(failed(operation))?;
     }
+    write_outlooks!(connection, writes);
     if told.changes.is_empty() { Ok(()) } else { write_changes(connection, told).await }
 }
 
@@ -257,9 +264,9 @@ async fn write_changes(connection: &mut PgConnection, told: &mut Told) -> Result
     let changes = &told.changes;
     let texts = |of: fn(&StoredChange) -> String| -> Vec<String> { changes.iter().map(of).collect() };
     let times = |of: fn(&StoredChange) -> Millis| -> Vec<i64> { changes.iter().map(|one| number(of(one))).collect() };
-    let sql = "INSERT INTO changes (number, instance_id, half, check_id, was, is_now, since, told_at) \
+    let sql = "INSERT INTO changes (number, instance_id, half, check_id, was, is_now, since, told_at, is_status) \
                SELECT * FROM UNNEST($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], \
-               $7::bigint[], $8::bigint[])";
+               $7::bigint[], $8::bigint[], $9::text[])";
     sqlx::query(sql)
         .bind(&numbers)
         .bind(texts(|one| one.instance_id.clone()))
@@ -269,6 +276,7 @@ async fn write_changes(connection: &mut PgConnection, told: &mut Told) -> Result
         .bind(texts(|one| result_text(&one.change.is)))
         .bind(times(|one| one.change.since))
         .bind(times(|one| one.change.told_at))
+        .bind(texts(|one| one.change.is.status.word().to_owned()))
         .execute(&mut *connection)
         .await
         .map_err(failed(operation))?;

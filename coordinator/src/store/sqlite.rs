@@ -12,8 +12,9 @@ use tokio::sync::broadcast;
 use super::carry::{Loaded, Run, carry, silence};
 use super::columns::*;
 use super::implement::implement_store;
+use super::implement_overview::{implement_overview, write_outlooks};
 use super::queue::{Answers, Apply, Call, Presence, Queue, presences};
-use super::statements::{agent_columns, agent_record, forget_of_silent};
+use super::statements::{agent_columns, agent_record, forget_of_silent, forget_outlook};
 use super::write::{Told, Writes};
 use super::*;
 
@@ -79,6 +80,7 @@ impl Sqlite {
 }
 
 implement_store!(Sqlite over Sqlite, taking rows "", silent ones "");
+implement_overview!(Sqlite over Sqlite);
 
 struct Writer(SqlitePool);
 
@@ -99,12 +101,15 @@ impl Apply for Writer {
 /// What is stored of the places; their drift only where it may be carried forward.
 async fn load<'a>(connection: &mut SqliteConnection, places: &write::Places) -> Result<Loaded<'a>, StoreError> {
     let sql = "SELECT w.value->>0, w.value->>1, a.state, a.key, r.received_at, r.digest, r.confirmed_at, r.sequence, \
-               r.sequence_key, r.is_silent, r.waits, d.state \
+               r.sequence_key, r.is_silent, r.waits, d.state, \
+               iif(w.value->>1 = 'os', f.os, f.aws), iif(w.value->>1 = 'os', f.os_findings, f.aws_findings), \
+               iif(w.value->>1 = 'os', f.os_silent, f.aws_silent) \
                FROM json_each($1) w \
                LEFT JOIN agents a ON a.instance_id = w.value->>0 \
                LEFT JOIN runs r ON r.instance_id = w.value->>0 AND r.half = w.value->>1 \
                LEFT JOIN drift d ON d.instance_id = w.value->>0 AND d.half = w.value->>1 \
-                 AND (w.value->>2 = 1 OR r.waits = 1)";
+                 AND (w.value->>2 = 1 OR r.waits = 1) \
+               LEFT JOIN fleet f ON f.instance_id = w.value->>0 AND (w.value->>2 = 1 OR r.is_silent = 1)";
     let wanted: Vec<_> = places.iter().map(|((id, half), full)| (id, half.word(), i32::from(*full))).collect();
     let rows: Vec<write::LoadedRow> = sqlx::query_as(sql)
         .bind(json(&wanted))
@@ -163,6 +168,7 @@ async fn write(connection: &mut SqliteConnection, loaded: &Loaded<'_>, told: &mu
                 .map_err(failed(operation))?;
         }
     }
+    write_outlooks!(connection, writes);
     if told.changes.is_empty() {
         return Ok(());
     }
@@ -171,8 +177,8 @@ async fn write(connection: &mut SqliteConnection, loaded: &Loaded<'_>, told: &mu
         sqlx::query_scalar(sql).fetch_optional(&mut *connection).await.map_err(failed(operation))?;
     told.number_from(last.unwrap_or_default().cast_unsigned() + 1..);
     for change in &told.changes {
-        let sql = "INSERT INTO changes (number, instance_id, half, check_id, was, is_now, since, told_at) \
-                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+        let sql = "INSERT INTO changes (number, instance_id, half, check_id, was, is_now, since, told_at, is_status) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
         sqlx::query(sql)
             .bind(number(change.number))
             .bind(&change.instance_id)
@@ -182,6 +188,7 @@ async fn write(connection: &mut SqliteConnection, loaded: &Loaded<'_>, told: &mu
             .bind(result_text(&change.change.is))
             .bind(number(change.change.since))
             .bind(number(change.change.told_at))
+            .bind(change.change.is.status.word())
             .execute(&mut *connection)
             .await
             .map_err(failed(operation))?;

@@ -24,6 +24,23 @@ macro_rules! forget_of_silent {
     };
 }
 
+/// A half of which nobody reported since keeps its silence and loses what was found.
+macro_rules! forget_outlook {
+    ($half:literal) => {
+        concat!(
+            "UPDATE fleet SET ",
+            $half,
+            " = '', ",
+            $half,
+            "_findings = '[]' WHERE ",
+            $half,
+            " <> '' AND EXISTS (SELECT 1 FROM runs r WHERE r.instance_id = fleet.instance_id AND r.half = '",
+            $half,
+            "' AND r.confirmed_at < $1)"
+        )
+    };
+}
+
 /// Each database has a row type of its own.
 macro_rules! agent_record {
     ($row:ident) => {{
@@ -64,4 +81,4 @@ macro_rules! agent_record {
     }};
 }
 
-pub(super) use {agent_columns, agent_record, forget_of_silent};
+pub(super) use {agent_columns, agent_record, forget_of_silent, forget_outlook};

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::carry::{Kept, Loaded, Place, Run};
 use super::columns::{bytes_32, half, is_name, millis, number, state};
+use super::outlook::Outlook;
 use super::queue::{Answers, Call};
 use super::{Half, NotStored, StoreError, StoredChange, Submission};
 use crate::drift::{Change, Held};
@@ -21,7 +22,7 @@ pub(super) fn places(calls: &[Call]) -> Places {
     places
 }
 
-/// Instance, half; the agent's state and key; a row of `runs`; the state of drift.
+/// Instance, half; the agent's state and key; a row of `runs`; the state of drift; the half's outlook: verdict, findings, silence.
 pub(super) type LoadedRow = (
     String,
     String,
@@ -35,10 +36,14 @@ pub(super) type LoadedRow = (
     Option<i64>,
     Option<i64>,
     Option<Vec<u8>>,
+    Option<String>,
+    Option<String>,
+    Option<i64>,
 );
 
 pub(super) fn kept_of_row<'a>(row: LoadedRow) -> Result<(Place, Kept<'a>), StoreError> {
-    let (id, half_word, agent_state, key, received, digest, confirmed, sequence, sequence_key, silent, waits, held) =
+    let (verdict, findings, is_silent) = (row.12, row.13, row.14);
+    let (id, half_word, agent_state, key, received, digest, confirmed, sequence, sequence_key, silent, waits, held, ..) =
         row;
     let agent = match (agent_state, key) {
         (Some(word), Some(key)) => Some((state(&word)?, bytes_32("an agent's key", &key)?)),
@@ -58,7 +63,11 @@ pub(super) fn kept_of_row<'a>(row: LoadedRow) -> Result<(Place, Kept<'a>), Store
     };
     // What a newer version holds, or what is damaged, is begun anew: no drift is told of it, and no report is refused for it.
     let held = held.map(|bytes| Held::from_bytes(&bytes).unwrap_or_default());
-    Ok(((id, half(&half_word)?), Kept { agent, run, held, ..Kept::default() }))
+    let outlook = match (verdict, findings) {
+        (Some(verdict), Some(findings)) => Some(Outlook::from_columns(&verdict, &findings, is_silent == Some(1))?),
+        _ => None,
+    };
+    Ok(((id, half(&half_word)?), Kept { agent, run, held, outlook, ..Kept::default() }))
 }
 
 /// The rows of instances that have to be written.
@@ -67,6 +76,8 @@ pub(super) struct Writes<'a> {
     pub runs: Vec<(&'a Place, &'a Run)>,
     pub reports: Vec<(&'a Place, Cow<'a, [u8]>)>,
     pub states: Vec<(&'a Place, Cow<'a, [u8]>)>,
+    /// With whether what is counted of the findings changed.
+    pub outlooks: Vec<(&'a Place, &'a Outlook, bool)>,
 }
 
 impl<'a> Writes<'a> {
@@ -77,6 +88,8 @@ impl<'a> Writes<'a> {
             writes.reports.extend(kept.new_report.map(|report| (place, Cow::Borrowed(report))));
             let held = kept.held.as_ref().filter(|_| kept.is_held_written);
             writes.states.extend(held.map(|held| (place, Cow::Owned(held.to_bytes()))));
+            let outlook = kept.outlook.as_ref().filter(|_| kept.is_outlook_written);
+            writes.outlooks.extend(outlook.map(|outlook| (place, outlook, kept.are_findings_written)));
         }
         writes
     }

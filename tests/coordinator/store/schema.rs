@@ -36,7 +36,7 @@ async fn a_database_of_a_newer_version_is_refused_with_both_versions() {
 fn assert_newer(refused: Option<StoreError>) {
     let message = refused.unwrap().to_string();
     let expected =
-        "a newer eic-doctor wrote this store (schema 9999; this one knows 3): it takes that version or a later one";
+        "a newer eic-doctor wrote this store (schema 9999; this one knows 4): it takes that version or a later one";
     assert_eq!(message, expected);
 }
 
@@ -112,6 +112,8 @@ fn the_migrations_that_were_delivered_are_as_they_were() {
         ("postgres/0002_answers.sql", "64b82234709fd6ea8f37752ecbb814789385e8dacd6b92d928d81f68dbb2eef6"),
         ("sqlite/0003_turns.sql", "e342a552ee474ec068fae332130c0797e286e3ae0befcc918587ce042eb9f8f6"),
         ("postgres/0003_turns.sql", "d682808d44880972c05a935c6824b793dd0fd863c3389ad55dfe0e66282c5ab0"),
+        ("sqlite/0004_fleet.sql", "b255bf204172690d99f98d8c1a43a255640be68a24345873975ac1a02b819bfb"),
+        ("postgres/0004_fleet.sql", "2c5a43695f0b2487e133cd571551af4952ca1fcf3eb2026df513b8be4fd14b2a"),
     ];
     for (file, expected) in delivered {
         let path = format!("{}/src/store/migrations/{file}", env!("CARGO_MANIFEST_DIR"));

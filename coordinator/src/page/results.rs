@@ -1,0 +1,97 @@
+//! A report as people read it: the answer, each finding with evidence and remedy, what is not known, and then every check.
+
+use eic_doctor_proto::{CheckResult, Connectable, Remedy, Report, Status};
+use maud::{Markup, html};
+
+use super::layout::{status, text};
+
+pub(super) fn report(report: &Report, when: &Markup) -> Markup {
+    let of = |is: fn(Status) -> bool| report.results.iter().filter(move |result| is(result.status));
+    html! {
+        section.card aria-labelledby="report" {
+            h2 #report { "Report" }
+            p.answer { (answer(report)) }
+            p.muted { (when) ". For " code { (text(report.attempt.os_user.as_str())) } " on port " (report.attempt.port)
+                @if let Some(system) = &report.subject.operating_system { "; " (text(system)) } "." }
+            @for result in of(Status::is_finding) { (finding(result)) }
+            @if of(|status| status == Status::Unknown).next().is_some() { (unknown(of(|status| status == Status::Unknown))) }
+            details { summary { "All " (report.counts.total) " checks: " (counted(report)) } (every(report)) }
+        }
+    }
+}
+
+/// Of the operating system alone `yes` is not said: nobody looked at AWS's side.
+fn answer(report: &Report) -> Markup {
+    html! {
+        @match report.connectable {
+            Connectable::No => { strong { "Not connectable." } " What stands in the way is below." }
+            Connectable::Unknown => { strong { "Not known." } " Something that a connection needs could not be looked at." }
+            Connectable::Yes => { strong { "Nothing stands in the way inside the instance." } " AWS's side is not part of this report." }
+        }
+    }
+}
+
+fn counted(report: &Report) -> String {
+    let counts = report.counts.by_status().into_iter().filter(|(_, count)| *count > 0);
+    counts.map(|(status, count)| format!("{count} {}", status.word())).collect::<Vec<_>>().join(", ")
+}
+
+fn finding(result: &CheckResult) -> Markup {
+    html! {
+        article class={ "finding " (result.status.word()) } id=(text(&result.id)) {
+            h3 { (status(result.status)) " not so: " (text(&result.title)) }
+            p.muted { code.id { (text(&result.id)) } }
+            @if !result.why.is_empty() { p { (text(&result.why)) } }
+            @if !result.evidence.is_empty() {
+                h4 { "Seen" }
+                ul.evidence { @for evidence in &result.evidence { li { span { (text(&evidence.seen)) } " " code.id { (text(&evidence.at)) } } } }
+            }
+            @if let Some(remedy) = &result.remedy { (mend(&result.id, remedy)) }
+        }
+    }
+}
+
+fn mend(id: &str, remedy: &Remedy) -> Markup {
+    let command = format!("command-{id}");
+    html! {
+        h4 { "To mend" }
+        p { (text(&remedy.text)) }
+        @if let Some(lines) = &remedy.command {
+            div.command {
+                pre tabindex="0" role="region" aria-label="Command that mends it" { code id=(text(&command)) { @for (at, line) in lines.lines().enumerate() { @if at > 0 { "\n" } (text(line)) } } }
+                // Shown by the script, without which it could do nothing.
+                button.quiet type="button" data-copy=(text(&command)) hidden { "Copy" }
+            }
+        }
+        h4 { "To see that it worked" }
+        p.verify { (text(&remedy.verify)) }
+    }
+}
+
+fn unknown<'a>(results: impl Iterator<Item = &'a CheckResult>) -> Markup {
+    html! {
+        h3 { "Not known" }
+        table {
+            caption.hidden { "Checks that could not be made, and why" }
+            thead { tr { th scope="col" { "Check" } th scope="col" { "Why" } } }
+            tbody { @for result in results { tr {
+                th scope="row" { (text(&result.title)) " " code.id { (text(&result.id)) } }
+                td { (text(&result.why)) @if let Some(action) = &result.missing_action { " (" code { (text(action)) } ")" } }
+            } } }
+        }
+    }
+}
+
+fn every(report: &Report) -> Markup {
+    html! {
+        table {
+            caption.hidden { "Every check of the report" }
+            thead { tr { th scope="col" { "Status" } th scope="col" { "Check" } th scope="col" { "Why" } } }
+            tbody { @for result in &report.results { tr {
+                td { (status(result.status)) }
+                th scope="row" { (text(&result.title)) " " code.id { (text(&result.id)) } }
+                td { (text(&result.why)) }
+            } } }
+        }
+    }
+}

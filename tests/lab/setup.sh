@@ -25,6 +25,7 @@ rpmbuild rpm
 python3 python3
 node nodejs
 npm npm
+chromium chromium
 TOOLS
 # Debian has the module `venv` without what it needs to make an environment.
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
@@ -52,12 +53,17 @@ if ! is_done "$cache/venv" "$wanted" || ! "$cache/venv/bin/python" -c '' 2>/dev/
     echo "$wanted" >"$cache/venv/.made-from"
 fi
 
-wanted=$(sha256sum <"$here/aws/simulator/package-lock.json")
-if ! is_done "$cache/simulator" "$wanted"; then
-    echo "lab: installing the policy evaluator in $cache/simulator" >&2
-    rm -rf "$cache/simulator"
-    mkdir -p "$cache/simulator"
-    cp "$here/aws/simulator/package.json" "$here/aws/simulator/package-lock.json" "$cache/simulator/"
-    (cd "$cache/simulator" && npm ci --silent --no-audit --no-fund --ignore-scripts >&2)
-    echo "$wanted" >"$cache/simulator/.made-from"
-fi
+# Node packages, each pinned by the lock file in its folder: the directory in the cache, and where the lock file is.
+while read -r name folder; do
+    wanted=$(sha256sum <"$folder/package-lock.json")
+    is_done "$cache/$name" "$wanted" && continue
+    echo "lab: installing the Node packages of $name in $cache/$name" >&2
+    rm -rf "${cache:?}/$name"
+    mkdir -p "$cache/$name"
+    cp "$folder/package.json" "$folder/package-lock.json" "$cache/$name/"
+    (cd "$cache/$name" && npm ci --silent --no-audit --no-fund --ignore-scripts >&2)
+    echo "$wanted" >"$cache/$name/.made-from"
+done <<PACKAGES
+simulator $here/aws/simulator
+browser $here/../end_to_end/browser
+PACKAGES

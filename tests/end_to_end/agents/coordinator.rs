@@ -18,6 +18,8 @@ pub const PATIENCE: Duration = Duration::from_secs(90);
 pub struct Coordinator {
     pub dir: PathBuf,
     pub agents: SocketAddr,
+    /// The page's URL.
+    pub page: Option<String>,
     child: Child,
     log: Receiver<String>,
 }
@@ -31,6 +33,7 @@ pub struct Wishes<'a> {
     /// The lines of `[authority]`, but for the names.
     pub authority: &'a str,
     pub agents: SocketAddr,
+    pub page: Option<SocketAddr>,
     /// To the end of the configuration.
     pub more: &'a str,
 }
@@ -46,8 +49,9 @@ impl Coordinator {
         let certificate = identity["certificate"].as_str().unwrap();
         std::fs::write(certificates.join(format!("{region}.pem")), certificate).unwrap();
         let config = dir.join("coordinator.toml");
+        let page = wishes.page.map(|at| format!("page = \"{at}\"\n")).unwrap_or_default();
         let text = format!(
-            "[listen]\nagents = \"{agents}\"\noperators = \"{dir}/operator.sock\"\n\
+            "[listen]\nagents = \"{agents}\"\noperators = \"{dir}/operator.sock\"\n{page}\
              [store]\nurl = \"{store}\"\n\
              [authority]\n{authority}\nnames = [\"coordinator.test\"]\ncertificate_life = \"20s\"\n\
              [enrolment]\naccounts = [\"{account}\"]\nidentity_certificates = \"{certificates}\"\n\
@@ -74,7 +78,11 @@ impl Coordinator {
                 }
             }
         });
-        let mut coordinator = Self { dir: dir.to_owned(), agents: wishes.agents, child, log };
+        let mut coordinator = Self { dir: dir.to_owned(), agents: wishes.agents, page: None, child, log };
+        if wishes.page.is_some() {
+            let line = coordinator.wait_for("serving the page on ");
+            coordinator.page = line.rsplit_once(' ').map(|(_, url)| url.to_owned());
+        }
         let line = coordinator.wait_for("serving agents on ");
         let (_, address) = line.rsplit_once(' ').unwrap();
         coordinator.agents = address.parse().unwrap();

@@ -4,6 +4,8 @@
 #[expect(dead_code, reason = "what kills and restarts it is for the store's own tests")]
 mod cluster;
 mod coordinator;
+mod fill;
+mod page;
 mod relay;
 mod several;
 mod story;

@@ -25,7 +25,10 @@ fn a_check_at_either_coordinator_reaches_the_agent_and_one_serves_all_when_the_o
         let dir = dir.path().join(name);
         std::fs::create_dir(&dir).unwrap();
         let agents = "127.0.0.1:0".parse().unwrap();
-        Coordinator::begin(&scenario, &Wishes { store: &store, dir: &dir, authority: &authority, agents, more: "" })
+        Coordinator::begin(
+            &scenario,
+            &Wishes { store: &store, dir: &dir, authority: &authority, agents, page: None, more: "" },
+        )
     };
     let (one, other) = (begin("one"), begin("other"));
     let first = Resident::begin(Resident::made(), one.agents, &files[0]);

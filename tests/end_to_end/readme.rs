@@ -141,7 +141,9 @@ fn the_first_command_names_each_of_three_broken_things() {
 #[test]
 fn the_readmes_table_of_permissions_is_what_the_code_says() {
     let text = fs::read_to_string(root().join("README.md")).unwrap();
-    assert!(text.contains(&eic_doctor::commands::policy::table()), "{}", eic_doctor::commands::policy::table());
+    for table in [eic_doctor::commands::policy::table(), eic_doctor::commands::policy::serve_table()] {
+        assert!(text.contains(&table), "{table}");
+    }
 }
 
 /// The screen at the top is cut where it says `…`; every other line is what the binary prints, in that order.

@@ -122,6 +122,18 @@ pub enum DriftCommand {
     List(ChangesArgs),
     /// The changes as they come, until interrupted
     Watch(ChangesArgs),
+    /// The changes that a target could not be told of, after twelve tries, and why
+    Undelivered(UndeliveredArgs),
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct UndeliveredArgs {
+    /// Only this change
+    #[arg(value_name = "NUMBER")]
+    pub number: Option<u64>,
+    /// Tell them again, with all tries
+    #[arg(long)]
+    pub retry: bool,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -15,12 +15,14 @@ use eic_doctor_proto::{FailOn, Selection};
 pub use attempt::{AttemptArgs, AttemptArgsError, InstanceArgs, IpRangesFrom, OsFactsFrom, Source};
 
 pub use coordinator::{
-    AgentArgs, AgentsArgs, AgentsCommand, ChangesArgs, CoordinatorArgs, DriftArgs, DriftCommand, ServeArgs, Where,
+    AgentArgs, AgentsArgs, AgentsCommand, ChangesArgs, CoordinatorArgs, DriftArgs, DriftCommand, ServeArgs,
+    UndeliveredArgs, Where,
 };
 pub use fleet::{Account, FleetArgs};
 pub(crate) use value::principal;
 
 use crate::commands::generate::What;
+use crate::commands::policy::For;
 use crate::render::Output;
 
 /// Names why a login through Amazon EC2 Instance Connect fails, and the command that mends it.
@@ -63,8 +65,12 @@ pub enum Command {
     Agents(AgentsArgs),
     /// What changed in a coordinator's fleet, since when, and what mends it
     Drift(DriftArgs),
-    /// The least-privilege IAM policy that `check` and `fleet` need
-    Policy,
+    /// The least-privilege IAM policy that `check` and `fleet` need, or a coordinator
+    Policy {
+        /// Who is to have it
+        #[arg(long = "for", value_enum, value_name = "WHOM", default_value_t)]
+        whom: For,
+    },
     /// Man pages, completions, the report's JSON Schema and the check reference
     Generate {
         what: What,

@@ -10,7 +10,8 @@ use serde_json::json;
 
 use super::console::{Console, Failure, written};
 use super::coordinator::{connected, format, refused, word};
-use crate::args::{ChangesArgs, DriftArgs, DriftCommand, GlobalArgs};
+use crate::args::{ChangesArgs, DriftArgs, DriftCommand, GlobalArgs, UndeliveredArgs};
+use crate::operator::Client;
 use crate::render::Format;
 
 pub(super) async fn drift(global: &GlobalArgs, args: &DriftArgs, console: &mut Console<'_>) -> Result<Exit, Failure> {
@@ -30,6 +31,7 @@ pub(super) async fn drift(global: &GlobalArgs, args: &DriftArgs, console: &mut C
                 }
             }
         }
+        DriftCommand::Undelivered(args) => undelivered(&mut client, args, format, console).await,
         DriftCommand::Watch(args) => {
             let mut changes = client.watch_drift(request(args, args.after)).await.map_err(refused)?.into_inner();
             loop {
@@ -47,6 +49,53 @@ pub(super) async fn drift(global: &GlobalArgs, args: &DriftArgs, console: &mut C
             }
         }
     }
+}
+
+/// Lists what was given up, or has it told again.
+async fn undelivered(
+    client: &mut Client,
+    args: &UndeliveredArgs,
+    format: Format,
+    console: &mut Console<'_>,
+) -> Result<Exit, Failure> {
+    let request = v1::UndeliveredRequest { number: args.number };
+    if args.retry {
+        let count = client.retry_undelivered(request).await.map_err(refused)?.into_inner().count;
+        let line = match format {
+            Format::Human => format!("{count} are told again"),
+            _ => json!({ "told_again": count }).to_string(),
+        };
+        return written(writeln!(console.out, "{line}"), "the answer");
+    }
+    let found = client.list_undelivered(request).await.map_err(refused)?.into_inner().undelivered;
+    for one in &found {
+        written(put_undelivered(one, format, console.out), "the changes")?;
+    }
+    Ok(Exit::Healthy)
+}
+
+fn put_undelivered(one: &v1::Undelivered, format: Format, out: &mut dyn Write) -> io::Result<()> {
+    let change = one.change.clone().unwrap_or_default();
+    let (target, why) = (visible(&one.target), visible(&one.why));
+    let (instance, check) = (visible(&change.instance_id), visible(&change.check_id));
+    let is = word(change.is.as_ref().map_or(v1::Status::Unspecified, v1::CheckResult::status));
+    if format != Format::Human {
+        let document = json!({
+            "number": change.number,
+            "instance_id": change.instance_id,
+            "check_id": change.check_id,
+            "is": is,
+            "target": one.target,
+            "tried": one.tried,
+            "why": one.why,
+        });
+        return writeln!(out, "{document}");
+    }
+    writeln!(
+        out,
+        "{} {instance} {check} is {is}: {target} was not told, tried {} times: {why}",
+        change.number, one.tried
+    )
 }
 
 fn put(change: &v1::DriftChange, format: Format, out: &mut dyn Write) -> io::Result<()> {

@@ -41,12 +41,12 @@ pub async fn run(cli: Cli, console: &mut Console<'_>) -> Result<Exit, Failure> {
         Command::Serve(args) => serve::serve(args, console).await,
         Command::Agents(args) => agents::agents(&cli.global, args, console).await,
         Command::Drift(args) => drift::drift(&cli.global, args, console).await,
-        Command::Policy => {
+        Command::Policy { whom } => {
             if cli.global.output.iter().any(|output| output.format != Format::Json || output.file.is_some()) {
                 return Err(Failure::usage(anyhow::anyhow!("`policy` is written as JSON to stdout only")));
             }
             let partition = partition_of(cli.global.region.as_deref().unwrap_or_default());
-            console::written(policy::write(partition, console.out), "the policy")
+            console::written(policy::write(partition, *whom, console.out), "the policy")
         }
         Command::Generate { what, to } => {
             let written = generate::generate(*what, to).map_err(Failure::internal)?;

@@ -228,7 +228,7 @@ async fn after_twelve_tries_it_is_a_dead_letter_that_says_why() {
     }
     let failed = all.iter().filter(|told| told.failed == 1).count();
     assert_eq!((failed, all[11].dead, all[12]), (11, 1, Told::default()));
-    let dead = place.store.dead_letters(10).await.unwrap();
+    let dead = place.store.dead_letters(None, 10).await.unwrap();
     assert_eq!(dead.len(), 1);
     assert_eq!((dead[0].delivery.tried, dead[0].why.as_str()), (12, "the webhook answered 500 Internal Server Error"));
 }
@@ -238,7 +238,7 @@ async fn a_target_that_is_configured_no_more_is_a_dead_letter() {
     let place = Place::with_changes(1, &["old"]).await;
     place.clock.store(1_800_000_000_000, Ordering::Relaxed);
     assert_eq!(place.round(&targets([])).await, Told { dead: 1, ..Told::default() });
-    assert!(place.store.dead_letters(10).await.unwrap()[0].why.contains("no such target"));
+    assert!(place.store.dead_letters(None, 10).await.unwrap()[0].why.contains("no such target"));
 }
 
 #[tokio::test]

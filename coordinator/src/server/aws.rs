@@ -11,16 +11,17 @@ use aws_smithy_types::date_time::Format;
 use tokio::time::Instant;
 
 use super::config::{Config, Target};
+use super::log::Log;
 use crate::attest::caller_identity::{
     AnswerError, CallerIdentity, CallerIdentityRequest, GetCallerIdentity, MAX_ANSWER,
 };
 use crate::attest::{Claim, Described, DescribedInstance, EnrolmentPolicy, Refusal};
 use crate::commands::partition_of;
-use crate::facts::Instance;
+use crate::facts::{Instance, Role};
+use crate::gather::Answer;
 use crate::gather::aws::{Clients, Login, Origin, Teller, originate};
 use crate::gather::fleet::operations::{AssumeRole as _, ListAccounts as _};
-use crate::gather::operations::DescribeInstances as _;
-use crate::gather::operations::GetCallerIdentity as _;
+use crate::gather::operations::{DescribeInstances as _, GetCallerIdentity as _, GetInstanceProfile};
 use crate::store::Millis;
 
 /// One question to AWS; an agent waits for it.
@@ -147,8 +148,8 @@ impl AwsSide {
         Ok(clients)
     }
 
-    /// What EC2 says of the instance.
-    pub async fn describe(&self, config: &Config, claim: &Claim) -> Described {
+    /// What EC2 says of the instance; and where it proves itself by its role, IAM of its instance profile.
+    pub async fn describe(&self, config: &Config, claim: &Claim, log: &Log) -> Described {
         if !config.enrolment.describe_instances {
             return Described::NotAsked;
         }
@@ -169,10 +170,19 @@ impl AwsSide {
             let mut own = own.filter(|instance| instance.instance_id.as_deref() == Some(document.instance_id.as_str()));
             Some((reservation.owner_id?, own.next()?))
         });
-        match found {
-            None => Described::NotFound,
-            Some((account_id, instance)) => described(account_id, instance),
+        let described = found.map_or(Described::NotFound, |(account_id, instance)| described(account_id, instance));
+        let Described::Instance(mut seen) = described else { return described };
+        if let Some(profile) = seen.instance_profile.as_deref().filter(|_| claim.has_caller_identity()) {
+            match roles(&clients, profile).await {
+                Ok(roles) => seen.roles = Some(roles),
+                Err(refused) => log.line(&format!(
+                    "{}: which roles its instance profile holds is not known, so that any role of its account counts: {}",
+                    document.instance_id,
+                    refused.why().reason
+                )),
+            }
         }
+        Described::Instance(seen)
     }
 
     /// Who signed the request that the agent brought, by STS's word; none: it brought none, or STS could not be asked.
@@ -198,6 +208,15 @@ impl AwsSide {
 pub(super) enum Refused {
     Claim(Refusal),
     NotNow(String),
+}
+
+/// The names of the roles that the instance profile of this ARN holds.
+async fn roles(iam: &impl GetInstanceProfile, profile: &str) -> Answer<Vec<String>> {
+    let name = profile.rsplit('/').next().unwrap_or_default();
+    let profile = iam.get_instance_profile(name).await?;
+    // A session of a role is named without the role's path.
+    let name = |role: Role| role.role_name.or_else(|| Some(role.arn?.rsplit('/').next()?.to_owned()));
+    Ok(profile.roles.into_iter().filter_map(name).collect())
 }
 
 fn described(account_id: String, instance: Instance) -> Described {
@@ -239,5 +258,21 @@ impl GetCallerIdentity for Sts {
             }
         }
         Ok((status, body))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::roles;
+    use crate::gather::testing::Fake;
+
+    #[tokio::test]
+    async fn the_roles_of_a_profile_are_told_as_their_sessions_are_named() {
+        let mut fake = Fake { role_arn: "arn:aws:iam::123456789012:role/team/web".to_owned(), ..Fake::healthy() };
+        let profile = "arn:aws:iam::123456789012:instance-profile/team/web-profile";
+        assert_eq!(roles(&fake, profile).await.unwrap(), ["web"]);
+        assert_eq!(fake.about("iam:GetInstanceProfile"), ["web-profile"]);
+        fake.refuse.insert("iam:GetInstanceProfile", "AccessDenied");
+        assert!(roles(&fake, profile).await.unwrap_err().why().reason.contains("iam:GetInstanceProfile"));
     }
 }

@@ -86,7 +86,7 @@ async fn enrol(core: &Core, asked: &v1::EnrolRequest, nonce: &[u8; 32]) -> Resul
     let who = claim.document.instance_id.clone();
     let policy = core.aws.policy(&core.config).await.map_err(|why| not_now(&who, &why))?;
     let (described, caller) =
-        tokio::join!(core.aws.describe(&core.config, &claim), core.aws.caller(&claim, core.now()));
+        tokio::join!(core.aws.describe(&core.config, &claim, &core.log), core.aws.caller(&claim, core.now()));
     let caller = caller.map_err(|refused| match refused {
         Refused::Claim(refusal) => of_refusal(&refusal),
         Refused::NotNow(why) => not_now(&who, &why),

@@ -30,6 +30,7 @@ mod tasks;
 mod tell;
 #[cfg(test)]
 mod tests;
+mod wire;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};

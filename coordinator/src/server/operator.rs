@@ -18,8 +18,9 @@ use super::on_demand;
 use super::packed::unpacked;
 use super::peer::Operator;
 use super::status::of_store;
+use super::wire::{agent, change};
 use crate::gather::chain;
-use crate::store::{AgentRecord, AgentState, Half, StoreError, StoredChange};
+use crate::store::{AgentRecord, AgentState, DeadLetter, Half, StoreError};
 
 const PAGE: u32 = 1_000;
 /// What an instance is given for a check on demand at most.
@@ -125,6 +126,33 @@ impl OperatorService for Operators {
         Ok(Response::new(v1::DriftResponse { changes }))
     }
 
+    async fn list_undelivered(
+        &self,
+        request: Request<v1::UndeliveredRequest>,
+    ) -> Result<Response<v1::UndeliveredResponse>, Status> {
+        Operator::needed(&request, Role::Read)?;
+        let letters = self.0.store.dead_letters(request.into_inner().number, PAGE).await;
+        let letters = letters.map_err(|error| self.ill(&error))?;
+        let undelivered = letters.into_iter().map(|DeadLetter { delivery, why }| v1::Undelivered {
+            change: Some(change(delivery.change)),
+            target: delivery.target,
+            tried: delivery.tried,
+            why,
+        });
+        Ok(Response::new(v1::UndeliveredResponse { undelivered: undelivered.collect() }))
+    }
+
+    async fn retry_undelivered(
+        &self,
+        request: Request<v1::UndeliveredRequest>,
+    ) -> Result<Response<v1::RetryUndeliveredResponse>, Status> {
+        let operator = Operator::needed(&request, Role::Admin)?.name.clone();
+        let revived = self.0.store.revive(request.into_inner().number, self.0.now()).await;
+        let count = revived.map_err(|error| self.ill(&error))?;
+        self.0.log.line(&format!("{operator} has {count} changes told again that were given up"));
+        Ok(Response::new(v1::RetryUndeliveredResponse { count }))
+    }
+
     async fn watch_drift(
         &self,
         request: Request<v1::DriftRequest>,
@@ -195,43 +223,5 @@ fn page(asked: u32) -> Result<u32, Status> {
         0 => Ok(PAGE),
         1..=PAGE => Ok(asked),
         _ => Err(Status::invalid_argument(format!("a page has at most {PAGE} items"))),
-    }
-}
-
-fn agent(record: AgentRecord) -> v1::Agent {
-    let state = match record.state {
-        AgentState::Enrolled => v1::AgentState::Enrolled,
-        AgentState::Revoked => v1::AgentState::Revoked,
-        AgentState::AllowedAgain => v1::AgentState::AllowedAgain,
-    };
-    v1::Agent {
-        instance_id: record.instance_id,
-        account_id: record.account_id,
-        region: record.region,
-        availability_zone: record.availability_zone,
-        image_id: record.image_id,
-        agent_version: record.agent_version,
-        state: state.into(),
-        state_why: record.state_why,
-        state_since_ms: record.state_since,
-        enrolled_at_ms: record.enrolled_at,
-        certificate_serial: record.serial,
-        certificate_not_after_ms: record.not_after,
-        last_seen_ms: record.last_seen,
-        connected_to: record.connected_to,
-        ended_at_ms: record.ended_at,
-        halves: Vec::new(),
-    }
-}
-
-fn change(stored: StoredChange) -> v1::DriftChange {
-    v1::DriftChange {
-        number: stored.number,
-        instance_id: stored.instance_id,
-        check_id: stored.change.check_id,
-        was: v1::Status::from(stored.change.was).into(),
-        is: Some((&stored.change.is).into()),
-        since_ms: stored.change.since,
-        told_at_ms: stored.change.told_at,
     }
 }

@@ -362,16 +362,29 @@ macro_rules! implement_store {
                 Ok(())
             }
 
-            async fn dead_letters(&self, limit: u32) -> Result<Vec<DeadLetter>, StoreError> {
+            async fn dead_letters(&self, change: Option<u64>, limit: u32) -> Result<Vec<DeadLetter>, StoreError> {
                 let sql = "SELECT d.target, d.tried, c.number, c.instance_id, c.half, c.was, c.is_now, c.since, c.told_at, \
                            d.why FROM deliveries d JOIN changes c ON c.number = d.number WHERE d.is_dead = 1 \
-                           ORDER BY d.number DESC, d.target LIMIT $1";
+                           AND d.number = COALESCE($2, d.number) ORDER BY d.number DESC, d.target LIMIT $1";
                 let rows: Vec<DeadRow> = sqlx::query_as(sql)
                     .bind(i64::from(limit))
+                    .bind(change.map(number))
                     .fetch_all(&self.readers)
                     .await
                     .map_err(failed("read what could not be delivered"))?;
                 rows.into_iter().map(dead_letter_of_row).collect()
+            }
+
+            async fn revive(&self, change: Option<u64>, at: Millis) -> Result<u64, StoreError> {
+                let sql = "UPDATE deliveries SET is_dead = 0, tried = 0, next_at = $1, leased_until = 0 \
+                           WHERE is_dead = 1 AND number = COALESCE($2, number)";
+                let revived = sqlx::query(sql)
+                    .bind(number(at))
+                    .bind(change.map(number))
+                    .execute(&self.writers)
+                    .await
+                    .map_err(failed("tell again what was given up"))?;
+                Ok(revived.rows_affected())
             }
 
             async fn publish(&self, message_text: &str) -> Result<(), StoreError> {

@@ -276,8 +276,11 @@ pub trait Store: Overview + Send + Sync {
     async fn not_delivered(&self, number: u64, target: &str, why: &str, next: Option<Millis>)
     -> Result<(), StoreError>;
 
-    /// What was given up, the newest first.
-    async fn dead_letters(&self, limit: u32) -> Result<Vec<DeadLetter>, StoreError>;
+    /// What was given up, the newest first: all, or of one change.
+    async fn dead_letters(&self, change: Option<u64>, limit: u32) -> Result<Vec<DeadLetter>, StoreError>;
+
+    /// What was given up is due again at `at`, with all its tries: all, or of one change. How many these are.
+    async fn revive(&self, change: Option<u64>, at: Millis) -> Result<u64, StoreError>;
 
     /// Asks the coordinator that holds the instance's stream; every subscriber of any coordinator on this store is told.
     async fn publish(&self, message: &str) -> Result<(), StoreError>;

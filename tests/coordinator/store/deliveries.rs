@@ -8,6 +8,7 @@ over_both! {
     each_target_is_told_by_itself
     what_is_published_reaches_every_subscriber
     an_answer_for_another_coordinator_is_taken_once_and_kept_for_its_time
+    what_was_given_up_is_told_again_when_somebody_asks
 }
 
 mod promise {
@@ -66,11 +67,11 @@ mod promise {
         assert_eq!(store.due_deliveries(2_499, 9_000, 10).await.unwrap().len(), 0);
         let again = store.due_deliveries(2_500, 9_000, 10).await.unwrap();
         assert_eq!((again.len(), again[0].tried), (1, 1));
-        assert_eq!(store.dead_letters(10).await.unwrap().len(), 0);
+        assert_eq!(store.dead_letters(None, 10).await.unwrap().len(), 0);
         let why = format!("it said \u{1b}[31m\0 {}", "x".repeat(5_000));
         store.not_delivered(one.change.number, "hook", &why, None).await.unwrap();
         assert_eq!(store.due_deliveries(99_000, 99_001, 10).await.unwrap().len(), 0);
-        let dead = store.dead_letters(10).await.unwrap().remove(0);
+        let dead = store.dead_letters(None, 10).await.unwrap().remove(0);
         assert_eq!((dead.delivery.tried, dead.delivery.target.as_str()), (2, "hook"));
         assert_eq!(line(&dead.delivery.change), "i-1 os.sshd.running: ok fail since 2000, told 2000");
         assert!(dead.why.starts_with("it said \\u{1b}[31m\\u{0} xxx"), "{}", dead.why);
@@ -83,7 +84,7 @@ mod promise {
         assert_eq!(due.iter().map(|one| one.target.as_str()).collect::<Vec<_>>(), ["a", "b"]);
         store.delivered(due[0].change.number, "a").await.unwrap();
         store.not_delivered(due[0].change.number, "a", "it is gone already", None).await.unwrap();
-        assert_eq!(store.dead_letters(10).await.unwrap().len(), 0);
+        assert_eq!(store.dead_letters(None, 10).await.unwrap().len(), 0);
         let left = store.due_deliveries(3_000, 4_000, 10).await.unwrap();
         assert_eq!(left.iter().map(|one| one.target.as_str()).collect::<Vec<_>>(), ["b"]);
     }
@@ -106,5 +107,23 @@ mod promise {
         }
         let refused = store.publish(&"x".repeat(MESSAGE_LIMIT + 1)).await;
         assert!(matches!(refused, Err(StoreError::Text { .. })));
+    }
+
+    pub async fn what_was_given_up_is_told_again_when_somebody_asks(store: &SharedStore) {
+        changed(store, &["i-1", "i-2"], &["hook", "bus"]).await;
+        let due = store.due_deliveries(2_000, 3_000, 10).await.unwrap();
+        for one in &due {
+            store.not_delivered(one.change.number, &one.target, "503", None).await.unwrap();
+        }
+        let first = due[0].change.number;
+        let dead = async |change| store.dead_letters(change, 10).await.unwrap().len();
+        assert_eq!((dead(None).await, dead(Some(first)).await, dead(Some(first + 100)).await), (4, 2, 0));
+        assert_eq!(store.revive(Some(first), 5_000).await.unwrap(), 2);
+        assert_eq!(store.due_deliveries(4_999, 9_000, 10).await.unwrap().len(), 0);
+        let again = store.due_deliveries(5_000, 9_000, 10).await.unwrap();
+        let seen: Vec<_> = again.iter().map(|one| (one.change.number, one.tried)).collect();
+        assert_eq!(seen, [(first, 0), (first, 0)], "with all its tries");
+        assert_eq!((store.revive(None, 5_000).await.unwrap(), store.revive(None, 5_000).await.unwrap()), (2, 0));
+        assert_eq!(dead(None).await, 0);
     }
 }

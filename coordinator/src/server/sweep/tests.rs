@@ -1,13 +1,15 @@
 //! Sweeps of an AWS as a test says it answers, over a store in a file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use eic_doctor_proto::Via;
 use eic_doctor_proto::wire::v1;
 use tempfile::TempDir;
 
 use super::place::{Counts, Sweeping};
+use crate::commands::policy::{For, actions_for};
 use crate::gather::Budget;
 use crate::gather::testing::{ACCOUNT, Fake};
 use crate::server::agent::unpacked;
@@ -145,6 +147,22 @@ async fn a_sweep_asks_in_pages_and_never_of_the_trail() {
     assert_eq!(aws.count("cloudtrail:LookupEvents"), 0);
     // Ids are asked for 200 at a time; what instances share is asked for once.
     assert_eq!((aws.count("ec2:DescribeInstances"), aws.count("ec2:DescribeSecurityGroups")), (3, 1));
+}
+
+#[tokio::test]
+async fn a_sweep_calls_nothing_that_the_role_of_another_account_is_not_granted() {
+    let mut fleet = Fleet::of(3).await;
+    let granted = actions_for(For::Member);
+    for via in [Via::Auto, Via::Browser, Via::Endpoint, Via::Public] {
+        fleet.config.via = via;
+        let aws = fake(3);
+        fleet.sweep(&aws).await;
+        let made = aws.made.lock().unwrap();
+        let called: BTreeSet<&str> = made.iter().map(|(action, _)| *action).collect();
+        assert!(called.len() > 10, "{called:?}");
+        let more: Vec<_> = called.iter().filter(|action| !granted.contains(*action)).collect();
+        assert_eq!(more, [&"sts:GetCallerIdentity"], "{via:?}");
+    }
 }
 
 #[tokio::test]

@@ -102,16 +102,18 @@ async fn each_role_may_what_it_may_and_no_more() {
     // Not connected: what a check is told that may be asked for.
     let (no, yes) = (Code::PermissionDenied, Code::Ok);
     for (name, expected) in [
-        ("rita", [yes, no, no]),
-        ("carl", [yes, Code::Unavailable, no]),
-        ("ada", [yes, Code::Unavailable, yes]),
-        ("mallory", [no, no, no]),
+        ("rita", [yes, yes, no, no, no]),
+        ("carl", [yes, yes, Code::Unavailable, no, no]),
+        ("ada", [yes, yes, Code::Unavailable, yes, yes]),
+        ("mallory", [no, no, no, no, no]),
     ] {
         let mut client = people.client(&running, name).await;
         let seen = [
             code(client.list_agents(v1::ListAgentsRequest::default()).await),
+            code(client.list_undelivered(v1::UndeliveredRequest::default()).await),
             code(client.check_instance(ask()).await),
             code(client.allow_agent_again(request(INSTANCE)).await),
+            code(client.retry_undelivered(v1::UndeliveredRequest::default()).await),
         ];
         assert_eq!(seen, expected, "{name}");
     }

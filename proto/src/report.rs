@@ -105,6 +105,21 @@ pub struct Counts {
     pub not_applicable: usize,
 }
 
+impl Connectable {
+    /// Over the whole catalogue. `yes` only if everything that a connection needs was really looked at.
+    pub fn of(results: &[CheckResult]) -> Self {
+        let not_made =
+            |result: &CheckResult| result.required && (result.status == Status::Unknown || result.was_left_out());
+        if results.iter().any(|result| result.status == Status::Fail) {
+            Self::No
+        } else if results.iter().any(not_made) || !results.iter().any(|result| result.status.was_checked()) {
+            Self::Unknown
+        } else {
+            Self::Yes
+        }
+    }
+}
+
 impl Counts {
     pub fn of(results: &[CheckResult]) -> Self {
         let count = |status| results.iter().filter(|result| result.status == status).count();
@@ -223,15 +238,7 @@ impl Report {
     ) -> Self {
         let root_causes: Vec<String> =
             results.iter().filter(|result| result.status == Status::Fail).map(|result| result.id.clone()).collect();
-        let not_made =
-            |result: &&CheckResult| result.required && (result.status == Status::Unknown || result.was_left_out());
-        let connectable = if !root_causes.is_empty() {
-            Connectable::No
-        } else if results.iter().any(|result| not_made(&result)) || !results.iter().any(|r| r.status.was_checked()) {
-            Connectable::Unknown
-        } else {
-            Connectable::Yes
-        };
+        let connectable = Connectable::of(&results);
         Self {
             schema: SCHEMA.to_owned(),
             tool,

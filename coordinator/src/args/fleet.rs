@@ -10,6 +10,7 @@ use eic_doctor_proto::{Attempt, OsUser, Selection, Via, visible};
 use ipnet::IpNet;
 
 use super::attempt::AttemptArgsError;
+use super::coordinator::CoordinatorArgs;
 use super::{FailOnArg, IpRangesFrom, Source, ranges, value};
 use crate::facts::ContextEntry;
 use crate::fleet::Range;
@@ -65,7 +66,7 @@ pub struct FleetArgs {
     /// From which status on the exit code is 1
     #[arg(long, value_name = "STATUS", default_value = "fail")]
     pub fail_on: FailOnArg,
-    /// Exit with 0 also when something needed stayed unknown: what is inside the instances always does, unless `--only aws`
+    /// Exit with 0 also when something needed stayed unknown: what is inside the instances always does, unless `--only aws` or `--coordinator`
     #[arg(long)]
     pub allow_unknown: bool,
     /// Send every check's result to Security Hub of each account and Region, as of `check`
@@ -97,6 +98,8 @@ pub struct FleetArgs {
     /// Told beside the findings, which are the attempt's own; the exit code does not depend on it.
     #[arg(long, value_name = "FILE", help_heading = "The attempt")]
     reach: Option<PathBuf>,
+    #[command(flatten)]
+    pub coordinator: CoordinatorArgs,
 }
 
 /// A line of `--accounts`.

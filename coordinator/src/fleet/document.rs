@@ -39,12 +39,15 @@ pub struct Range {
     pub name: Option<String>,
 }
 
-/// One instance, as it looks from outside.
+/// One instance, as it looks from outside; and inside, where a coordinator was asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct InstanceReport {
     pub subject: Subject,
-    /// `no`, or `unknown`: nothing was found from outside, and inside nobody looked.
+    /// `no`, or `unknown`: nothing was found from outside, and inside nobody looked. `yes` only with a coordinator.
     pub connectable: Connectable,
+    /// When the instance's agent confirmed last what is inside; RFC 3339, UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inside_confirmed: Option<String>,
     /// Ids of the checks that fail and are not blocked by others.
     pub root_causes: Vec<String>,
     /// The network's answer.
@@ -52,7 +55,7 @@ pub struct InstanceReport {
     /// What the network answers to each range of `--reach`, in their order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reach: Vec<Reached>,
-    /// Of AWS's side.
+    /// Of AWS's side; with a coordinator, of all checks.
     pub counts: Counts,
     /// What failed, warned or is unknown.
     pub findings: Vec<CheckResult>,
@@ -83,6 +86,8 @@ pub struct SummaryReport {
     pub instances: usize,
     pub connectable_no: usize,
     pub connectable_unknown: usize,
+    #[serde(default)]
+    pub connectable_yes: usize,
     /// The most frequent first.
     pub root_causes: Vec<Cause>,
     pub warnings: Vec<Cause>,
@@ -128,6 +133,8 @@ pub struct PlaceReport {
     pub instances: usize,
     pub connectable_no: usize,
     pub connectable_unknown: usize,
+    #[serde(default)]
+    pub connectable_yes: usize,
     /// All of its instances were seen.
     pub complete: bool,
 }

@@ -36,6 +36,7 @@ impl Tally {
             instances: 0,
             connectable_no: 0,
             connectable_unknown: 0,
+            connectable_yes: 0,
             complete: false,
         });
         self.places.len() - 1
@@ -65,7 +66,8 @@ impl Tally {
             place.instances += 1;
             match instance.connectable {
                 Connectable::No => place.connectable_no += 1,
-                Connectable::Unknown | Connectable::Yes => place.connectable_unknown += 1,
+                Connectable::Unknown => place.connectable_unknown += 1,
+                Connectable::Yes => place.connectable_yes += 1,
             }
         }
         let counts = &instance.counts;
@@ -109,6 +111,7 @@ impl Tally {
             instances: sum(|place| place.instances),
             connectable_no: sum(|place| place.connectable_no),
             connectable_unknown: sum(|place| place.connectable_unknown),
+            connectable_yes: sum(|place| place.connectable_yes),
             root_causes: most_frequent_first(self.root_causes),
             warnings: most_frequent_first(self.warnings),
             unknown: most_frequent_first(self.unknown),
@@ -157,6 +160,7 @@ mod tests {
         InstanceReport {
             subject: Subject { instance_id: Some(format!("i-{id}")), ..Subject::default() },
             connectable: if status == Status::Fail { Connectable::No } else { Connectable::Unknown },
+            inside_confirmed: None,
             root_causes: Vec::new(),
             network: PathAnswer::Allowed,
             reach: Vec::new(),

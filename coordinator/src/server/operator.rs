@@ -99,6 +99,7 @@ impl OperatorService for Operators {
             report: Some(report),
             received_at_ms: now,
             confirmed_at_ms: now,
+            silent: false,
         }))
     }
 
@@ -114,6 +115,7 @@ impl OperatorService for Operators {
             report: Some(report),
             received_at_ms: stored.received_at,
             confirmed_at_ms: stored.confirmed_at,
+            silent: stored.is_silent,
         }))
     }
 

@@ -77,6 +77,7 @@ fn agents_enrol_report_are_asked_drift_is_told_and_nothing_is_lost_by_a_kill_or_
     assert!(after.starts_with(&told), "what was told is kept, in its order:\n{told}\n{after}");
 
     outside_drifts_too(&coordinator, &residents[1], &webhook);
+    a_fleet_is_joined_with_its_insides(&coordinator, &residents);
 
     let away = &residents[2];
     let changes = Watched::begin(coordinator.command(&["drift", "watch", away.id(), "--output", "json"]));
@@ -128,6 +129,18 @@ fn outside_drifts_too(coordinator: &Coordinator, resident: &Resident, webhook: &
     assert_eq!((&change["was"], &change["is"]["status"]), (&json!("fail"), &json!("ok")), "{change}");
     let (_, told) = webhook.next_of(resident.id(), SECURITY_GROUP);
     assert_eq!(told["is"], "ok", "told once, and once that it is mended: {told}");
+}
+
+/// AWS's side as it is now, the inside as the agents told it last.
+fn a_fleet_is_joined_with_its_insides(coordinator: &Coordinator, residents: &[Resident; 3]) {
+    let (principal, at) = (residents[0].scenario.get("role_arn"), coordinator.at());
+    let mut arguments = vec!["fleet", "--via", "public", "--source", "203.0.113.7/32", "--principal", principal];
+    arguments.extend(["--coordinator", &at, "--output", "json", "--instance-ids"]);
+    arguments.extend(residents.iter().map(Resident::id));
+    let run = residents[0].scenario.doctor(&arguments);
+    let report = run.report();
+    assert_eq!((run.code, &report["summary"]["connectable_yes"]), (0, &json!(3)), "{}{}", run.stdout, run.stderr);
+    assert!(report["instances"][0]["inside_confirmed"].is_string(), "{report}");
 }
 
 /// Takes the fault's override of sshd's unit away.

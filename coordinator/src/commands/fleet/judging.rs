@@ -16,6 +16,8 @@ pub(super) struct Judge<'a> {
     actions: BTreeSet<&'static str>,
     leaves_unknown: bool,
     ranges: &'a [Range],
+    /// What is inside is told by agents.
+    sees_inside: bool,
 }
 
 impl<'a> Judge<'a> {
@@ -27,7 +29,12 @@ impl<'a> Judge<'a> {
         let inside = judge(checks::entries(&nothing, attempt), selection);
         let inside = inside.iter().filter(|result| !aws.contains(result.id.as_str()));
         let leaves_unknown = inside.filter(|result| result.required).any(|result| result.status == Status::Unknown);
-        Self { attempt, selection, actions: actions(selection), leaves_unknown, ranges }
+        Self { attempt, selection, actions: actions(selection, &["aws."]), leaves_unknown, ranges, sees_inside: false }
+    }
+
+    /// Judges the inside too, and what must agree.
+    pub(super) fn with_insides(self) -> Self {
+        Self { actions: actions(self.selection, &["aws.", "both."]), leaves_unknown: false, sees_inside: true, ..self }
     }
 
     /// Whether a check that was asked for, or one that it needs, reads the answer of this action.
@@ -42,7 +49,10 @@ impl<'a> Judge<'a> {
 
     pub(super) fn instance(&self, facts: &Facts) -> InstanceReport {
         let attempt = path::resolve(self.attempt, &facts.aws.instance);
-        let results = judge(checks::aws_entries(&facts.aws, &attempt), self.selection);
+        let results = match self.sees_inside {
+            true => judge(checks::entries(facts, &path::with_known_sources(&facts.aws, &attempt)), self.selection),
+            false => judge(checks::aws_entries(&facts.aws, &attempt), self.selection),
+        };
         let failed = results.iter().filter(|result| result.status == Status::Fail);
         let root_causes: Vec<String> = failed.map(|result| result.id.clone()).collect();
         let counts = Counts::of(&results);
@@ -50,7 +60,13 @@ impl<'a> Judge<'a> {
         let (findings, others) = results.into_iter().partition(is_told);
         InstanceReport {
             subject: subject(facts),
-            connectable: if root_causes.is_empty() { Connectable::Unknown } else { Connectable::No },
+            connectable: match (self.sees_inside, root_causes.is_empty()) {
+                (true, _) => Connectable::of(&results),
+                // Of a half of the catalogue nothing follows but what fails.
+                (false, true) => Connectable::Unknown,
+                (false, false) => Connectable::No,
+            },
+            inside_confirmed: None,
             root_causes,
             network: path::evaluate(&facts.aws, &attempt).answer,
             reach: self.reach(facts),
@@ -70,10 +86,12 @@ impl<'a> Judge<'a> {
     }
 }
 
-fn actions(selection: &Selection) -> BTreeSet<&'static str> {
+/// What the checks of these families read.
+fn actions(selection: &Selection, families: &[&str]) -> BTreeSet<&'static str> {
     let abouts = checks::abouts();
+    let is_of = |id: &&str| families.iter().any(|family| id.starts_with(family));
     let mut wanted: BTreeSet<&str> =
-        abouts.iter().map(|about| about.id).filter(|id| id.starts_with("aws.") && selection.takes(id)).collect();
+        abouts.iter().map(|about| about.id).filter(|id| is_of(id) && selection.takes(id)).collect();
     // In the catalogue's order a need stands before what needs it, so one way back finds the needs of needs.
     for about in abouts.iter().rev() {
         if wanted.contains(about.id) {
@@ -86,7 +104,7 @@ fn actions(selection: &Selection) -> BTreeSet<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use eic_doctor_proto::{PathAnswer, Via};
+    use eic_doctor_proto::{Fact, PathAnswer, Via};
 
     use super::*;
 
@@ -101,6 +119,27 @@ mod tests {
         let judge = Judge::new(&attempt, &selection, &[]);
         assert!(judge.leaves_unknown());
         assert_eq!(judge.instance(&Facts::default()).connectable, Connectable::Unknown);
+    }
+
+    #[test]
+    fn with_the_inside_that_an_agent_told_an_instance_is_connectable_and_without_it_unknown() {
+        let world = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/worlds/al2023-public");
+        let mut facts = crate::gather::recorded::read_world(&world, None).unwrap();
+        let source = Some("203.0.113.7/32".parse().unwrap());
+        let (attempt, selection) = (Attempt { via: Via::Public, source, ..Attempt::usual() }, Selection::default());
+        let judge = Judge::new(&attempt, &selection, &[]).with_insides();
+        assert!(!judge.leaves_unknown());
+        let whole = judge.instance(&facts);
+        assert_eq!(whole.connectable, Connectable::Yes, "{:?}", whole.findings);
+        facts.os = Fact::unreadable("nothing was heard from the instance's agent since then");
+        let silent = judge.instance(&facts);
+        assert_eq!((silent.connectable, silent.root_causes.len()), (Connectable::Unknown, 0));
+        assert!(
+            silent
+                .findings
+                .iter()
+                .any(|finding| finding.id.starts_with("os.") && finding.why.contains("nothing was heard"))
+        );
     }
 
     #[test]

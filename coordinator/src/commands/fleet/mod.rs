@@ -1,5 +1,6 @@
 //! `eic-doctor fleet`: many instances, one attempt, one report; what is found is written as it comes.
 
+mod agents;
 mod found;
 mod interrupted;
 mod judging;
@@ -26,13 +27,15 @@ use crate::facts::IpRanges;
 use crate::fleet::{Calls, Missing, RunReport, SCHEMA, Tally};
 use crate::gather::aws::{ConnectError, Login, Origin, originate};
 use crate::gather::fleet::operations::Filters;
-use crate::gather::fleet::{FromOutside, Order, look};
+use crate::gather::fleet::{Order, look};
 use crate::gather::pace::{Paced, Pacer};
 use crate::gather::security_hub::import;
 use crate::gather::{Budget, own_address};
+use crate::operator::connect;
 use crate::render::asff::Finding;
 use crate::render::fleet::Stream;
 use crate::render::looked::Looked;
+use agents::Agents;
 use found::Found;
 use interrupted::{Open, Signals};
 use judging::Judge;
@@ -73,7 +76,12 @@ pub(super) async fn fleet(global: &GlobalArgs, args: &FleetArgs, console: &mut C
         started: rfc3339(now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()),
         reach: ranges.clone(),
     };
+    let agents = Agents::of(match args.coordinator.named().map_err(Failure::usage)? {
+        Some(coordinator) => Some(connect(&coordinator).await.map_err(Failure::nothing_checked)?),
+        None => None,
+    });
     let judge = Judge::new(&attempt, &selection, &ranges);
+    let judge = if agents.are_asked() { judge.with_insides() } else { judge };
     let style = output::style(global, console);
     let mut stream = Stream::open(&global.output, style, console.out).map_err(Failure::internal)?;
     stream.begin(&run);
@@ -105,6 +113,7 @@ pub(super) async fn fleet(global: &GlobalArgs, args: &FleetArgs, console: &mut C
         budget: &budget,
         judge: &judge,
         run: &run,
+        agents: &agents,
     };
     let whom = match args.organization {
         false => Whom::all(accounts),
@@ -167,6 +176,7 @@ struct Asked<'a> {
     budget: &'a Budget,
     judge: &'a Judge<'a>,
     run: &'a RunReport,
+    agents: &'a Agents,
 }
 
 impl Asked<'_> {
@@ -227,7 +237,7 @@ impl Asked<'_> {
         };
         let findings = RefCell::new(Vec::new());
         let judge = |facts: &crate::facts::Facts| {
-            let instance = self.judge.instance(facts);
+            let mut instance = self.judge.instance(facts);
             let mut found = found.borrow_mut();
             if self.args.send_to_security_hub {
                 let looked = Looked::of_fleet(self.run, &instance);
@@ -237,6 +247,7 @@ impl Asked<'_> {
             }
             if let Fact::Known(Some(id)) = facts.aws.instance.as_ref().map(|instance| instance.instance_id.as_ref()) {
                 found.unseen.remove(id);
+                instance.inside_confirmed = self.agents.take_time(id).map(|millis| rfc3339(millis / 1_000));
             }
             found.tally.add(place, &instance);
             found.stream.instance(&instance);
@@ -246,7 +257,7 @@ impl Asked<'_> {
             let count = found.tally.instances();
             found.progress.tell(&format!("{count} instances looked at, the last ones in {region}"));
         };
-        let looked = look(&aws, self.budget, &order, &FromOutside, judge, page).await;
+        let looked = look(&aws, self.budget, &order, self.agents, judge, page).await;
         let findings = findings.into_inner();
         let imported = import(&aws, &findings).await;
         let mut found = found.borrow_mut();

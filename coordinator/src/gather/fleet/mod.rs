@@ -27,7 +27,7 @@ use operations::{DescribeInstancesPage, Filters, Page, Pages};
 use simulate::{Owned, Permission, Simulator};
 use waiting::Lists;
 
-pub use inside::{FromOutside, Inside};
+pub use inside::{FromOutside, Inside, reported};
 pub use neighbourhood::{Neighbourhoods, Surroundings};
 pub use simulate::Whose;
 

@@ -34,11 +34,19 @@ impl Shape for Human {
         let name = subject.name.as_deref().map_or_else(String::new, |name| format!(" ({name})"));
         let place: Vec<&str> =
             [&subject.account_id, &subject.region].into_iter().flatten().map(String::as_str).collect();
-        let status = if is_failed { self.red("FAIL") } else { "unknown".to_owned() };
         let id = subject.instance_id.as_deref().unwrap_or_default();
-        let what = if is_failed { instance.root_causes.join(", ") } else { "nothing found from outside".to_owned() };
-        let line = format!("{id}{name}, {}: {what}", place.join(" "));
-        writeln!(out, "  {status}{} {}", " ".repeat(8 - if is_failed { 4 } else { 7 }), visible(&line))?;
+        let inside = instance.inside_confirmed.as_deref();
+        let (word, what) = match (instance.connectable, inside) {
+            (Connectable::No, _) => ("FAIL", instance.root_causes.join(", ")),
+            (Connectable::Yes, _) => ("ok", "connectable".to_owned()),
+            (Connectable::Unknown, None) => ("unknown", "nothing found from outside".to_owned()),
+            (Connectable::Unknown, Some(_)) => ("unknown", "nothing found, and not all was seen".to_owned()),
+        };
+        let inside = inside.map_or_else(String::new, |time| format!(" (inside as of {time})"));
+        let line = format!("{id}{name}, {}: {what}{inside}", place.join(" "));
+        let padding = " ".repeat(8 - word.len());
+        let status = if is_failed { self.red(word) } else { word.to_owned() };
+        writeln!(out, "  {status}{padding} {}", visible(&line))?;
         if self.style.verbose {
             for reached in &instance.reach {
                 writeln!(out, "           from {}: {}", visible(&words(&reached.range)), answer(reached.answer))?;
@@ -72,9 +80,13 @@ impl Shape for Human {
         }
         let calls: u64 = summary.calls.iter().map(|calls| calls.calls).sum();
         let throttled: u64 = summary.calls.iter().map(|calls| calls.throttled).sum();
+        let connectable = match summary.connectable_yes {
+            0 => String::new(),
+            count => format!("{count} connectable, "),
+        };
         writeln!(
             out,
-            "\n{} instances: {} not connectable, {} with nothing found from outside; {calls} calls to AWS, {throttled} throttled",
+            "\n{} instances: {connectable}{} not connectable, {} with nothing found from outside; {calls} calls to AWS, {throttled} throttled",
             summary.instances, summary.connectable_no, summary.connectable_unknown
         )
     }

@@ -154,6 +154,7 @@ mod tests {
         let instance = InstanceReport {
             subject: Subject { instance_id: Some("i-1".into()), ..Subject::default() },
             connectable: Connectable::No,
+            inside_confirmed: None,
             root_causes: vec!["aws.instance.running".into()],
             network: PathAnswer::Blocked,
             reach: vec![Reached { range: office(), answer: PathAnswer::Partial }],

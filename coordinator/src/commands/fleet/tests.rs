@@ -6,7 +6,7 @@ use eic_doctor_proto::{Attempt, Fact, Selection};
 
 use super::*;
 use crate::facts::{AskedWith, Facts};
-use crate::gather::fleet::{Whose, fn_is_read::IsRead};
+use crate::gather::fleet::{FromOutside, Whose, fn_is_read::IsRead};
 use crate::gather::testing::Fake;
 
 /// The most memory that this process has had.

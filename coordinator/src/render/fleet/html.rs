@@ -37,7 +37,9 @@ impl Shape for Html {
             h2 id="summary" { "Summary" }
             section class={ "card answer " (class) } {
                 p {
-                    (summary.instances) " instances: " (summary.connectable_no) " not connectable, "
+                    (summary.instances) " instances: "
+                    @if summary.connectable_yes > 0 { (summary.connectable_yes) " connectable, " }
+                    (summary.connectable_no) " not connectable, "
                     (summary.connectable_unknown) " with nothing found from outside"
                 }
                 p.counts { (calls) " calls to AWS, " (throttled) " throttled" }
@@ -62,10 +64,15 @@ fn one(instance: &InstanceReport) -> Markup {
     html! {
         details.card.instance {
             summary {
-                (badge(if is_failed { Status::Fail } else { Status::Unknown }))
+                (badge(match instance.connectable {
+                    Connectable::No => Status::Fail,
+                    Connectable::Yes => Status::Ok,
+                    Connectable::Unknown => Status::Unknown,
+                }))
                 strong { (subject.instance_id.as_deref().unwrap_or_default()) }
                 @if let Some(name) = &subject.name { span { (name) } }
                 span.faint { (place.join(" ")) }
+                @if let Some(time) = &instance.inside_confirmed { span.faint { "inside as of " (time) } }
                 @if is_failed { code { (instance.root_causes.join(", ")) } }
             }
             @if !instance.reach.is_empty() {

@@ -148,13 +148,13 @@ fn remedy(places: &[(Passage, Place<'_>)], source: &Source, attempt: &Attempt) -
             }
         }
     }
-    let keep = openings.iter().map(|opening| opening.keep).find(|keep| !keep.is_empty());
-    let keep = keep.map_or_else(String::new, |keep| format!("; {keep}"));
+    let more = openings.iter().map(|opening| opening.more).find(|more| !more.is_empty());
+    let more = more.map_or_else(String::new, |more| format!("; {more}"));
     let verify = openings.first().map_or("nft list ruleset", |opening| opening.verify.as_str()).to_owned();
     let command = openings.into_iter().map(|opening| opening.command).reduce(Command::and).filter(|_| is_complete);
     match command {
         Some(command) => {
-            Remedy::by_command(format!("Let this source in, as root on the instance{keep}"), &command, verify)
+            Remedy::by_command(format!("Let this source in, as root on the instance{more}"), &command, verify)
         }
         None => {
             let names: Vec<String> = places.iter().take(SHOWN).map(|(_, place)| place.at()).collect();

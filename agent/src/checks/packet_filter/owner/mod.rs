@@ -104,8 +104,8 @@ pub fn banned<'a>(place: &Place<'a>) -> Vec<&'a Value> {
 /// How one source is let in where this place refused it, and what to look at afterwards. `None`: by hand alone.
 pub struct Opening {
     pub command: Command,
-    /// What to do so that it is still there after the next boot; empty where it stays by itself.
-    pub keep: &'static str,
+    /// What to do so that it is still there after the next boot, or what else it does; empty where there is nothing to say.
+    pub more: &'static str,
     pub verify: String,
 }
 
@@ -132,7 +132,7 @@ pub fn open(place: &Place<'_>, passage: Passage, net: &IpNet, port: u16) -> Opti
             let verify = Command::new("nft").args(["list", "chain", family, &table, &chain]).to_string();
             Some(Opening {
                 command,
-                keep: "put the rule into the file that loads the others (`/etc/nftables.conf`) too",
+                more: "put the rule into the file that loads the others (`/etc/nftables.conf`) too",
                 verify,
             })
         }
@@ -149,9 +149,9 @@ pub fn open(place: &Place<'_>, passage: Passage, net: &IpNet, port: u16) -> Opti
             let command =
                 command.args(["-I", &chain, address]).arg(shown(net)).args(["-p", "tcp", end, &port, "-j", "ACCEPT"]);
             let verify = Command::new(program).args(["-t", &table, "-S", &chain]).to_string();
-            let keep =
+            let more =
                 "save the rules too (`netfilter-persistent save`, `service iptables save` or what loads them at boot)";
-            Some(Opening { command, keep, verify })
+            Some(Opening { command, more, verify })
         }
     }
 }
@@ -185,7 +185,7 @@ fn ufw(place: &Place<'_>, net: &IpNet, port: &str) -> Option<Opening> {
         command = command.arg("prepend");
     }
     let command = command.args(["allow", "from"]).arg(shown(net)).args(["to", "any", "port", port, "proto", "tcp"]);
-    Some(Opening { command, keep: "", verify: "ufw status numbered".to_owned() })
+    Some(Opening { command, more: "", verify: "ufw status numbered".to_owned() })
 }
 
 /// What stands in before.rules comes before every rule that `ufw` adds.

@@ -40,7 +40,7 @@ pub(super) fn open(place: &Place<'_>, net: &IpNet, port: &str) -> Opening {
         verify = verify.arg(format!("--zone={zone}"));
     }
     let command = command.arg(rule).and(Command::new("firewall-cmd").arg("--reload"));
-    Opening { command, keep: "", verify: verify.arg("--list-all").to_string() }
+    Opening { command, more: "", verify: verify.arg("--list-all").to_string() }
 }
 
 /// `filter_IN_public_deny`, or `IN_public_deny` in iptables' tables → `public`.
@@ -72,5 +72,6 @@ pub fn panics(ruleset: &Ruleset) -> bool {
 
 pub(super) fn end_of_panic() -> Opening {
     let order = |option| Command::new("firewall-cmd").arg(option);
-    Opening { command: order("--panic-off"), keep: "", verify: order("--query-panic").to_string() }
+    let more = "this ends firewalld's panic mode, for everybody";
+    Opening { command: order("--panic-off"), more, verify: order("--query-panic").to_string() }
 }

@@ -33,6 +33,13 @@ fn every_command_of_the_readme_does_what_it_says() {
         match words.as_slice() {
             // This test is part of it.
             ["bash", "tests/run"] => assert!(root().join("tests/run").is_file()),
+            // The lab's test of the packages runs it, and installs what comes of it.
+            ["packaging/build-packages"] => assert!(root().join("tests/lab/test_packages.py").is_file()),
+            // There it is started, too.
+            ["systemctl", "enable", "--now", unit] => {
+                let file = if unit.contains('.') { (*unit).to_owned() } else { format!("{unit}.service") };
+                assert!(root().join("packaging/systemd").join(&file).is_file(), "{file}");
+            }
             // A test of its own below.
             ["bash", "tests/demo"] => {}
             // Made before this test program could run; installed as the README says.

@@ -2,8 +2,8 @@
 
 use eic_doctor_proto::wire::v1;
 
-use super::agent::unpacked;
 use super::core::judged;
+use super::packed::unpacked;
 use crate::store::{Half, SharedStore, StoreError, StoredReport};
 
 pub(super) async fn of(store: &SharedStore, instance_id: &str) -> Result<Vec<v1::HalfReport>, StoreError> {

@@ -20,7 +20,7 @@ use super::peer::Operator;
 use super::status::of_store;
 use super::wire::{agent, change};
 use crate::gather::chain;
-use crate::store::{AgentRecord, AgentState, DeadLetter, Half, StoreError};
+use crate::store::{AgentState, DeadLetter, Half, StoreError};
 
 const PAGE: u32 = 1_000;
 /// What an instance is given for a check on demand at most.

@@ -130,5 +130,6 @@ fn record(index: usize, now: Millis) -> AgentRecord {
         sequence: 0,
         last_seen: None,
         connected_to: None,
+        ended_at: None,
     }
 }

@@ -57,15 +57,16 @@ impl<'a> Judge<'a> {
         let root_causes: Vec<String> = failed.map(|result| result.id.clone()).collect();
         let counts = Counts::of(&results);
         let is_told = |result: &CheckResult| matches!(result.status, Status::Fail | Status::Warn | Status::Unknown);
+        let connectable = match (self.sees_inside, root_causes.is_empty()) {
+            (true, _) => Connectable::of(&results),
+            // Of a half of the catalogue nothing follows but what fails.
+            (false, true) => Connectable::Unknown,
+            (false, false) => Connectable::No,
+        };
         let (findings, others) = results.into_iter().partition(is_told);
         InstanceReport {
             subject: subject(facts),
-            connectable: match (self.sees_inside, root_causes.is_empty()) {
-                (true, _) => Connectable::of(&results),
-                // Of a half of the catalogue nothing follows but what fails.
-                (false, true) => Connectable::Unknown,
-                (false, false) => Connectable::No,
-            },
+            connectable,
             inside_confirmed: None,
             root_causes,
             network: path::evaluate(&facts.aws, &attempt).answer,

@@ -144,6 +144,7 @@ impl Served {
             sequence: 0,
             last_seen: None,
             connected_to: None,
+            ended_at: None,
         };
         self.store.put_agent(&record, None).await.unwrap();
     }

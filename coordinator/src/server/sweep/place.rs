@@ -17,8 +17,8 @@ use crate::gather::fleet::operations::{Filters, Pages};
 use crate::gather::fleet::{Order, Whose, fn_is_read::IsRead, look};
 use crate::gather::operations::{Aws, GetCallerIdentity};
 use crate::gather::{Budget, fact};
-use crate::server::agent::packed;
 use crate::server::config::{Reports, Sweep};
+use crate::server::packed::packed;
 use crate::store::{AgentRecord, Content, Half, Millis, SharedStore, StoreError, Submission};
 use crate::{checks, path};
 

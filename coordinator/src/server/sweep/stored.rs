@@ -6,7 +6,7 @@ use futures_util::StreamExt as _;
 
 use crate::gather::chain;
 use crate::gather::fleet::{Inside, reported};
-use crate::server::agent::unpacked;
+use crate::server::packed::unpacked;
 use crate::store::{Half, SharedStore};
 
 /// Reports that are read at the same time.

@@ -12,8 +12,8 @@ use super::place::{Counts, Sweeping};
 use crate::commands::policy::{For, actions_for};
 use crate::gather::Budget;
 use crate::gather::testing::{ACCOUNT, Fake};
-use crate::server::agent::unpacked;
 use crate::server::config::{Reports, Sweep, Time};
+use crate::server::packed::unpacked;
 use crate::server::tests::{healthy, report};
 use crate::store::{AgentRecord, AgentState, Content, Half, Millis, SharedStore, Submission, open};
 
@@ -244,7 +244,7 @@ async fn what_must_agree_is_judged_with_the_inside_that_the_agent_reported() {
 async fn report_of(fleet: &Fleet, number: usize) {
     use prost::Message as _;
     let content = Content::Full {
-        report: crate::server::agent::packed(&report(&healthy(&id(number))).encode_to_vec()),
+        report: crate::server::packed::packed(&report(&healthy(&id(number))).encode_to_vec()),
         digest: [1; 32],
         results: Vec::new(),
     };

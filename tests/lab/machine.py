@@ -299,9 +299,13 @@ def _container_init(supervisor: int) -> int:
     waiting = [supervisor]
     while waiting:
         pid = waiting.pop()
-        if _namespaced_pids(pid)[-1] == 1 and len(_namespaced_pids(pid)) > len(_namespaced_pids(found)):
-            found = pid
-        waiting += _children(pid)
+        try:
+            if _namespaced_pids(pid)[-1] == 1 and len(_namespaced_pids(pid)) > len(_namespaced_pids(found)):
+                found = pid
+            waiting += _children(pid)
+        except (FileNotFoundError, ProcessLookupError):
+            # One that has ended meanwhile, as the programs of a boot do.
+            continue
     if len(_namespaced_pids(found)) != len(_namespaced_pids(supervisor)) + 2:
         raise LabError("the instance's init is not to be found")
     return found

@@ -150,7 +150,7 @@ fn an_answer_to_another_user_is_not_taken_for_one_to_root() {
 
 /// A running sshd that has read its files at second 100, and nothing has changed since.
 fn as_read() -> String {
-    let older = |path: &str| format!("@modified\t{path}\tknown\t50.000000000\n");
+    let older = |path: &str| format!("@touched\t{path}\tknown\t50.000000000\n");
     let absent = |kind: &str, path: &str| format!("@{kind}\t{path}\tabsent\t\n");
     [
         "@list\t/proc\tknown\t\n|1\n|50\n".to_owned(),
@@ -159,6 +159,7 @@ fn as_read() -> String {
         "@file\t/run/sshd.pid\tknown\t\n|50\n@modified\t/run/sshd.pid\tknown\t100.000000000\n".to_owned(),
         "@file\t/etc/ssh/sshd_config\tknown\t\n|UsePAM yes\n".to_owned(),
         older("/etc/ssh/sshd_config"),
+        "@modified\t/etc/ssh/sshd_config\tknown\t40.000000000\n".to_owned(),
         "@stat\t/etc/ssh/ssh_host_ed25519_key\tknown\t8180 0 0\n".to_owned(),
         older("/etc/ssh/ssh_host_ed25519_key"),
         "@stat\t/run/sshd\tknown\t41ed 0 0\n".to_owned(),
@@ -167,9 +168,9 @@ fn as_read() -> String {
         "@file\t/etc/passwd\tknown\t\n|root:x:0:0::/root:/bin/sh\n|sshd:x:101:65534::/run/sshd:/usr/sbin/nologin\n"
             .to_owned(),
         older("/etc/ld.so.cache"),
-        absent("modified", "/etc/ld.so.preload"),
+        absent("touched", "/etc/ld.so.preload"),
         older("/etc/ssl/openssl.cnf"),
-        absent("modified", "/etc/pki/tls/openssl.cnf"),
+        absent("touched", "/etc/pki/tls/openssl.cnf"),
         "@links\t/proc/50/map_files\tknown\t\n|/usr/sbin/sshd\n|/usr/lib/libcrypto.so.3\n".to_owned(),
         older("/usr/sbin/sshd"),
         older("/usr/lib/libcrypto.so.3"),
@@ -189,11 +190,13 @@ fn an_sshd_that_has_read_its_files_as_they_are_is_not_asked_about_them() {
 #[test]
 fn an_sshd_that_might_not_start_as_it_did_is_asked() {
     let changes = [
+        // As `cp -p` and `rsync -a` do it: the time of its content is an old one.
         (
-            "a file was changed",
-            "@modified\t/etc/ssh/sshd_config\tknown\t50",
-            "@modified\t/etc/ssh/sshd_config\tknown\t101",
+            "another file was put in its place",
+            "@touched\t/etc/ssh/sshd_config\tknown\t50",
+            "@touched\t/etc/ssh/sshd_config\tknown\t101",
         ),
+        ("when it was put there is not known", "@touched\t/etc/ssh/sshd_config\tknown\t50.000000000\n", ""),
         ("the pid file is another's", "@file\t/run/sshd.pid\tknown\t\n|50\n", "@file\t/run/sshd.pid\tknown\t\n|51\n"),
         ("a block is for some alone", "|UsePAM yes\n", "|UsePAM yes\n|Match User root\n|UsePAM no\n"),
         ("a keyword that it does not know", "|UsePAM yes\n", "|UsePAMs yes\n"),

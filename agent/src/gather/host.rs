@@ -55,6 +55,10 @@ pub trait Host: Sync {
     /// When the content of a file or the names in a folder last changed, links followed: nanoseconds since 1970-01-01.
     fn modified(&self, path: &str) -> Fact<u64>;
 
+    /// When a file, its owner, mode or name last changed, links followed: nanoseconds since 1970-01-01. Unlike [`Host::modified`] nobody can
+    /// set it back: a file that is put there by `cp -p`, `rsync -a` or a package keeps the time of its content, and not this one.
+    fn touched(&self, path: &str) -> Fact<u64>;
+
     /// The connection that a recording's `sshd -T -C` was asked about, where that may be another than the one that is meant.
     fn asked_connection(&self) -> Option<String> {
         None

@@ -144,10 +144,11 @@ impl Host for RealHost {
     }
 
     fn modified(&self, path: &str) -> Fact<u64> {
-        fact(fs::metadata(path).map(|found| {
-            let seconds = u64::try_from(found.mtime()).unwrap_or_default();
-            seconds.saturating_mul(1_000_000_000).saturating_add(u64::try_from(found.mtime_nsec()).unwrap_or_default())
-        }))
+        fact(fs::metadata(path).map(|found| nanoseconds(found.mtime(), found.mtime_nsec())))
+    }
+
+    fn touched(&self, path: &str) -> Fact<u64> {
+        fact(fs::metadata(path).map(|found| nanoseconds(found.ctime(), found.ctime_nsec())))
     }
 
     fn file_state(&self, path: &str) -> FileState {
@@ -260,6 +261,11 @@ impl Host for RealHost {
             Err(_) => KeysUserView::default(),
         }
     }
+}
+
+fn nanoseconds(seconds: i64, rest: i64) -> u64 {
+    let whole = u64::try_from(seconds).unwrap_or_default().saturating_mul(1_000_000_000);
+    whole.saturating_add(u64::try_from(rest).unwrap_or_default())
 }
 
 /// Only a regular file: to open something else may already change it. `O_NONBLOCK`, so that a FIFO which has just taken the file's place

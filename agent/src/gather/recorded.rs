@@ -148,20 +148,12 @@ impl Host for Recorded {
         }
     }
 
-    /// `1795540998.664657749`, or whole seconds.
     fn modified(&self, path: &str) -> Fact<u64> {
-        let moment = |text: &str| -> Option<u64> {
-            let (seconds, fraction) = text.trim().split_once('.').unwrap_or((text.trim(), ""));
-            let nanoseconds = format!("{fraction:0<9}").get(..9)?.parse::<u64>().ok()?;
-            seconds.parse::<u64>().ok()?.checked_mul(1_000_000_000)?.checked_add(nanoseconds)
-        };
-        match self.section("modified", path).map(|section| moment(&section.detail)) {
-            Fact::Known(Some(moment)) => Fact::Known(moment),
-            Fact::Known(None) => Fact::unreadable("`stat` printed something else"),
-            Fact::Absent => Fact::Absent,
-            Fact::Unreadable(why) => Fact::Unreadable(why),
-            Fact::NotGathered => Fact::NotGathered,
-        }
+        self.moment("modified", path)
+    }
+
+    fn touched(&self, path: &str) -> Fact<u64> {
+        self.moment("touched", path)
     }
 
     fn asked_connection(&self) -> Option<String> {
@@ -291,6 +283,22 @@ impl Host for Recorded {
 }
 
 impl Recorded {
+    /// `1795540998.664657749`, or whole seconds.
+    fn moment(&self, kind: &str, path: &str) -> Fact<u64> {
+        let moment = |text: &str| -> Option<u64> {
+            let (seconds, fraction) = text.trim().split_once('.').unwrap_or((text.trim(), ""));
+            let nanoseconds = format!("{fraction:0<9}").get(..9)?.parse::<u64>().ok()?;
+            seconds.parse::<u64>().ok()?.checked_mul(1_000_000_000)?.checked_add(nanoseconds)
+        };
+        match self.section(kind, path).map(|section| moment(&section.detail)) {
+            Fact::Known(Some(moment)) => Fact::Known(moment),
+            Fact::Known(None) => Fact::unreadable("`stat` printed something else"),
+            Fact::Absent => Fact::Absent,
+            Fact::Unreadable(why) => Fact::Unreadable(why),
+            Fact::NotGathered => Fact::NotGathered,
+        }
+    }
+
     fn view(&self, viewer: &str) -> ImdsView {
         ImdsView {
             token: self.answer(viewer, "token"),

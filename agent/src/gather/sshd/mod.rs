@@ -147,8 +147,7 @@ fn shown(host: &dyn Host, process: &Fact<SshdProcess>, read: &config::Read, eval
     }
     let effective = worked_out(evaluated);
     let read_at = *since::read_at(host, process, Some(&effective)).known()?;
-    let is_as_read = since::changed(host, read, files, read_at).is_empty();
-    (is_as_read && since::would_start_as_before(host, process.pid, read_at)).then_some(Asked {
+    since::would_start_as_before(host, process.pid, read, files, read_at).then_some(Asked {
         effective: Fact::Known(effective),
         failed: None,
         may_be_worked_out: false,

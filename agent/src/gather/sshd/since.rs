@@ -34,22 +34,26 @@ pub(super) fn read_at(host: &dyn Host, process: &SshdProcess, effective: Option<
     }
 }
 
-/// Files, and folders in which files were looked for.
 pub(super) fn changed(host: &dyn Host, read: &Read, files: &Files, read_at: u64) -> Vec<Untrusted> {
-    let paths = files.files.iter().map(|file| file.path.as_str());
-    let folders = read.folders.iter().map(String::as_str).filter(|folder| *folder != FOLDER && *folder != "/");
     let is_newer = |path: &&str| host.modified(path).known().is_some_and(|modified| *modified > read_at);
-    paths.chain(folders).filter(is_newer).take(SAID).map(Untrusted::from).collect()
+    sources(read, files).filter(is_newer).take(SAID).map(Untrusted::from).collect()
 }
 
-/// What sshd would meet beside its files, were it started now, is what it met when it read them: its host key, folder and user, itself and
-/// its libraries. Whatever cannot be looked at may have changed.
-pub(super) fn would_start_as_before(host: &dyn Host, pid: u32, read_at: u64) -> bool {
+/// Files, and folders in which files were looked for.
+fn sources<'a>(read: &'a Read, files: &'a Files) -> impl Iterator<Item = &'a str> {
+    let folders = read.folders.iter().map(String::as_str).filter(|folder| *folder != FOLDER && *folder != "/");
+    files.files.iter().map(|file| file.path.as_str()).chain(folders)
+}
+
+/// What sshd would meet, were it started now, is what it met when it read its files: these, its host key, folder and user, itself and its
+/// libraries. Whatever cannot be looked at may have changed.
+pub(super) fn would_start_as_before(host: &dyn Host, pid: u32, read: &Read, files: &Files, read_at: u64) -> bool {
     // The kernel's clock of files goes in steps of some milliseconds, so that the same moment may be before or after.
-    let is_older = |path: &str| host.modified(path).known().is_some_and(|modified| *modified < read_at);
-    is_roots_own(&host.file_state(CHEAP_KEY), FileType::Regular, 0o077)
+    let is_older = |path: &str| host.touched(path).known().is_some_and(|touched| *touched < read_at);
+    sources(read, files).all(is_older)
+        && is_roots_own(&host.file_state(CHEAP_KEY), FileType::Regular, 0o077)
         && is_older(CHEAP_KEY)
-        && STARTS_BY.iter().all(|path| host.modified(path) == Fact::Absent || is_older(path))
+        && STARTS_BY.iter().all(|path| host.touched(path) == Fact::Absent || is_older(path))
         && has_folder(host)
         && has_user(host)
         && host.links(&format!("/proc/{pid}/map_files")).known().is_some_and(|mapped| {

@@ -88,12 +88,10 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::testing::report;
+    use crate::render::testing::{report, text_of};
 
     fn written(report: &Report) -> String {
-        let mut out = Vec::new();
-        write(report, &mut out).unwrap();
-        String::from_utf8(out).unwrap()
+        text_of(|out| write(report, out))
     }
 
     #[test]

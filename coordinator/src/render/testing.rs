@@ -18,6 +18,13 @@ pub(super) fn report() -> Report {
     Report::of(tool, Scope::Whole, subject, Attempt::usual(), started, results)
 }
 
+/// What a writer writes.
+pub(super) fn text_of(write: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) -> String {
+    let mut out = Vec::new();
+    write(&mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
 /// The same of an instance whose place is known.
 pub(super) fn located() -> Report {
     let mut report = report();

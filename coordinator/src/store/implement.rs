@@ -443,7 +443,7 @@ macro_rules! implement_store {
                     "DELETE FROM agents WHERE ended_at < $1 AND not_after < $1 AND state <> 'revoked'",
                     "DELETE FROM runs WHERE confirmed_at < $1 AND NOT EXISTS \
                      (SELECT 1 FROM agents a WHERE a.instance_id = runs.instance_id)",
-                    "DELETE FROM fleet WHERE account_id = '' AND NOT EXISTS \
+                    "DELETE FROM fleet WHERE NOT EXISTS \
                      (SELECT 1 FROM runs r WHERE r.instance_id = fleet.instance_id) \
                      AND NOT EXISTS (SELECT 1 FROM agents a WHERE a.instance_id = fleet.instance_id)",
                 ] {

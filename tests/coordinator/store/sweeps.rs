@@ -6,12 +6,13 @@ over_both! {
     a_turn_is_one_coordinators_until_it_is_over
     of_many_that_ask_at_once_one_has_the_turn
     a_look_that_could_not_be_made_confirms_nothing_and_is_told_once
+    what_can_no_longer_be_looked_at_is_counted_as_unknown
     an_instance_that_ended_is_waited_for_no_more_until_it_enrols_again
     what_ended_is_forgotten_with_its_certificate_but_not_who_was_revoked
 }
 
 mod promise {
-    use eic_doctor::store::{AgentRecord, AgentState, Content, Half, SharedStore, Submission};
+    use eic_doctor::store::{AgentRecord, AgentState, Content, Half, Health, SharedStore, Submission};
     use eic_doctor_proto::Status;
 
     use super::super::fixtures::{digest, enrolled, full, lines, looked, record, submit};
@@ -57,6 +58,22 @@ mod promise {
         assert_eq!((stored.report.as_slice(), stored.is_silent), (b"aws".as_slice(), false));
     }
 
+    pub async fn what_can_no_longer_be_looked_at_is_counted_as_unknown(store: &SharedStore) {
+        let stands = async || {
+            let found = store.instance("i-1").await.unwrap().unwrap();
+            (found.health, found.findings.len(), store.causes().await.unwrap().len())
+        };
+        enrolled(store, &["i-1"]).await;
+        submit(store, vec![full("i-1", 1, 1_000, Status::Ok), looked("i-1", 1_000, Status::Fail)]).await;
+        assert_eq!(stands().await, (Health::Fail, 1, 1));
+        submit(store, vec![not_seen("i-1", 2_000)]).await;
+        assert_eq!(stands().await, (Health::Fail, 1, 1), "once is no news");
+        submit(store, vec![not_seen("i-1", 3_000)]).await;
+        assert_eq!(stands().await, (Health::Unknown, 0, 0));
+        submit(store, vec![looked("i-1", 4_000, Status::Ok)]).await;
+        assert_eq!(stands().await, (Health::Ok, 0, 0));
+    }
+
     pub async fn an_instance_that_ended_is_waited_for_no_more_until_it_enrols_again(store: &SharedStore) {
         enrolled(store, &["i-1"]).await;
         submit(store, vec![full("i-1", 1, 3_000, Status::Ok)]).await;
@@ -86,5 +103,7 @@ mod promise {
         let left: Vec<String> =
             store.agents(None, 10).await.unwrap().into_iter().map(|agent| agent.instance_id).collect();
         assert_eq!(left, ["i-good", "i-revoked", "i-there"]);
+        assert!(store.instance("i-ended").await.unwrap().is_none(), "no page tells of it either");
+        assert!(store.instance("i-there").await.unwrap().is_some());
     }
 }

@@ -78,12 +78,10 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::render::testing::located;
+    use crate::render::testing::{located, text_of};
 
     fn written(report: &Report) -> Vec<Value> {
-        let mut out = Vec::new();
-        write(report, &mut out).unwrap();
-        String::from_utf8(out).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        text_of(|out| write(report, out)).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     fn findings(report: &Report) -> Vec<Value> {

@@ -109,12 +109,10 @@ fn way(path: &PathReport) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::testing::report;
+    use crate::render::testing::{report, text_of};
 
     fn written(report: &Report) -> String {
-        let mut out = Vec::new();
-        write(report, &mut out).unwrap();
-        String::from_utf8(out).unwrap()
+        text_of(|out| write(report, out))
     }
 
     #[test]

@@ -97,6 +97,12 @@ def share(machine: Machine, runs: int, folder: str) -> None:
     machine.exec(["systemctl", "restart", "ssh"])
 
 
+def sshd_arguments(machine: Machine, folder: str) -> list[str]:
+    calls = traced(machine, CHECK, folder, "execve")
+    started_it = (re.search(r'execve\("/usr/sbin/sshd", (\[.*\]), 0x\w+ .*= 0$', line) for line in calls)
+    return next(json.loads(found[1]) for found in started_it if found)
+
+
 def probe_script() -> str:
     """As `ssm_script` of the agent's library composes it for an instance without the agent."""
     folder = REPOSITORY / "agent/src/probe"

@@ -212,18 +212,20 @@ class Footprint(LabTest):
         library = self.sh("find /usr/lib -name 'libcrypto.so.3'").strip()
         block, folder = "/etc/ssh/sshd_config.d/a.conf", "/etc/ssh/sshd_config.d"
         for change, back in (
-            ("touch -d '+1 day' /etc/ssh/ssh_host_ed25519_key", "touch -d '-1 day' /etc/ssh/ssh_host_ed25519_key"),
-            ("touch -d '+1 day' /etc/ssl/openssl.cnf", "touch -d '-1 day' /etc/ssl/openssl.cnf"),
-            # As if sshd had read it.
-            (f"printf 'Match User root\\n' >{block}; touch -d '-1 day' {block} {folder}", f"rm {block}; touch -d '-1 day' {folder}"),
-            (f"cp -p {library} /root/; mv /root/libcrypto.so.3 {library}", "systemctl restart ssh"),
+            ("touch /etc/ssh/ssh_host_ed25519_key", ""),
+            # Times that are set back do not hide it.
+            ("touch -d '-1 day' /etc/ssl/openssl.cnf", ""),
+            (f"echo UsePAM yes >/root/a.conf; touch -d '-1 day' /root/a.conf; cp -p /root/a.conf {block}; touch -d '-1 day' {folder}", f"rm {block}"),
+            # sshd has read it, and it is for some alone.
+            (f"echo Match User root >{block}; systemctl restart ssh", f"rm {block}"),
+            (f"cp -p {library} /root/; mv /root/libcrypto.so.3 {library}", ""),
         ):
             with self.subTest(change):
                 self.sh(change)
                 try:
                     self.assertIn("/usr/sbin/sshd", trace(self.shared, [AGENT, "check"], self.workdir).programs)
                 finally:
-                    self.sh(back)
+                    self.sh(f"{back}\nsystemctl restart ssh")
                 self.assertNotIn("/usr/sbin/sshd", trace(self.shared, [AGENT, "check"], self.workdir).programs)
 
     def test_what_hangs_is_ended_and_leaves_nothing(self) -> None:

@@ -1,8 +1,8 @@
-"""The process that runs moto, with moto's EC2 answers corrected to what AWS answers.
+"""The process that runs moto, with moto's answers corrected to what AWS answers.
 
 Run by the front server as a child: `python moto_amended.py`. Prints its port on stdout when it listens, and ends
 when its standard input closes, so that it cannot outlive the lab. Every correction here is a difference between
-moto 5.2.1 and EC2 that this project's checks would see; nothing else of moto is touched.
+moto 5.2.1 and AWS that this project's checks or tests would see; nothing else of moto is touched.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 os.environ.setdefault("MOTO_ALLOW_NONEXISTENT_REGION", "true")
 os.environ.setdefault("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
 
+from moto.cloudformation import parsing
 from moto.core.utils import utcnow
 from moto.ec2.models import availability_zones_and_regions as zones
 
@@ -25,6 +26,7 @@ from moto.ec2.models.instances import Instance, InstanceBackend, MetadataOptions
 from moto.ec2.models.managed_prefixes import ManagedPrefixList, ManagedPrefixListBackend
 from moto.ec2.models.network_acls import NetworkAcl, NetworkAclBackend
 from moto.ec2.models.route_tables import Route
+from moto.iam.models import Role
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
@@ -184,6 +186,21 @@ def amend_metadata_options() -> None:
     InstanceBackend.modify_instance_metadata_options = modify
 
 
+def amend_stacks() -> None:
+    """A role's inline policies are kept and told as JSON, and of a list `AWS::NoValue` is left out."""
+    plain_put, plain_clean = Role.put_policy, parsing.clean_json
+
+    def put_policy(self: Role, policy_name: str, policy_json: str | dict) -> None:
+        plain_put(self, policy_name, policy_json if isinstance(policy_json, str) else json.dumps(policy_json))
+
+    def clean_json(resource_json: object, resources_map: parsing.ResourceMap) -> object:
+        cleaned = plain_clean(resource_json, resources_map)
+        return [one for one in cleaned if one is not None] if isinstance(resource_json, list) else cleaned
+
+    Role.put_policy = put_policy
+    parsing.clean_json = clean_json
+
+
 class Quiet(WSGIRequestHandler):
     def log_request(self, code: object = "-", size: object = "-") -> None:
         pass
@@ -192,6 +209,7 @@ class Quiet(WSGIRequestHandler):
 def main() -> None:
     amendments = (
         amend_zones, amend_prefix_lists, amend_network_acls, amend_routes, amend_interfaces, amend_instances, amend_metadata_options,
+        amend_stacks,
     )  # fmt: skip
     for amend in amendments:
         amend()

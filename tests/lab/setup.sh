@@ -22,6 +22,7 @@ ssh-keygen openssh-client
 openssl openssl
 dpkg-deb dpkg
 rpmbuild rpm
+buildah buildah
 python3 python3
 node nodejs
 npm npm

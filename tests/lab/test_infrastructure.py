@@ -122,6 +122,13 @@ class Roles(AwsTest):
         (profile,) = self.client("iam").list_instance_profiles_for_role(RoleName=granted["role"]["RoleName"])["InstanceProfiles"]
         self.assertEqual(profile["InstanceProfileName"], granted["outputs"]["InstanceProfileName"])
 
+    def test_the_member_role_trusts_the_coordinators_role_alone_and_by_the_external_id_where_there_is_one(self) -> None:
+        for (parameters, _), more in zip(MEMBERS, ({}, {"StringEquals": {"sts:ExternalId": "fleet-7"}})):
+            (trust,) = self.made_by("member-role", parameters)["trust"]
+            self.client("cloudformation").delete_stack(StackName=f"member-role-{self.id}")
+            self.assertEqual(trust["Principal"], {"AWS": f"arn:aws:iam::{ACCOUNT}:root"})
+            self.assertEqual(trust["Condition"], {"ArnEquals": {"aws:PrincipalArn": COORDINATOR}, **more})
+
     def test_a_boundary_is_set_where_one_is_given(self) -> None:
         iam = self.client("iam")
         deny = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]})

@@ -15,10 +15,13 @@ import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import yaml
+
 from base import Base
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PACKAGING = REPOSITORY / "packaging"
+KUBERNETES, ECS = PACKAGING / "kubernetes", PACKAGING / "ecs"
 PROGRAM = REPOSITORY / "target/debug/eic-doctor"
 # What the recipe runs in its base; the rest of a Debian image would only cost time.
 OF_THE_BASE = ("sh", "bash", "sed", "ldd", "cat", "cp", "mkdir", "chown", "chmod")
@@ -191,3 +194,12 @@ def package(folder: Path) -> Path:
     coordinator.lay_out(folder / "tree")
     tarball.build(coordinator, folder / "tree", folder, to, True)
     return to
+
+
+def documents(path: Path) -> list[dict]:
+    return list(yaml.safe_load_all(path.read_text()))
+
+
+def deployment() -> dict:
+    (document,) = documents(KUBERNETES / "deployment.yaml")
+    return document

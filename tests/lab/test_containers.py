@@ -7,14 +7,12 @@ Run by `python3 tests/lab/test_containers.py` after `tests/lab/setup.sh`; needs 
 from __future__ import annotations
 
 import base64
-import json
 import os
 import re
 import shutil
-import ssl
 import socket
+import ssl
 import subprocess
-import sys
 import tempfile
 import unittest
 from pathlib import Path
@@ -24,33 +22,20 @@ import lab
 if __name__ == "__main__":
     lab.into_environment(Path(__file__))
 
-import kubernetes_validate
-import yaml
 from cfnlint.decode import cfn_yaml
 
 import aws_case
-from containers import PACKAGING, PROGRAM, Coordinator, Images, asked, busybox, package
+from containers import ECS, KUBERNETES, PACKAGING, Coordinator, Images, asked, busybox, deployment, package
 from postgres import Postgres, certificate, free_port
 
 USER = 65532
 NAME = "eic-doctor.example.com"
 AUTHORITY = ("basicConstraints=critical,CA:true,pathlen:0", "keyUsage=critical,keyCertSign,cRLSign")
-KUBERNETES, ECS = PACKAGING / "kubernetes", PACKAGING / "ecs"
-MANIFESTS = sorted(path for path in KUBERNETES.glob("*.yaml") if path.name != "kustomization.yaml")
 
 
 def setUpModule() -> None:
     aws_case.start()
     unittest.addModuleCleanup(aws_case.stop)
-
-
-def documents(path: Path) -> list[dict]:
-    return list(yaml.safe_load_all(path.read_text()))
-
-
-def deployment() -> dict:
-    (document,) = documents(KUBERNETES / "deployment.yaml")
-    return document["spec"]["template"]["spec"]
 
 
 class Running(aws_case.AwsTest):
@@ -71,8 +56,10 @@ class Running(aws_case.AwsTest):
         cls.region_certificate = cls.folder / "eu-west-1.pem"
 
     def test_the_image_holds_the_program_and_what_it_loads_and_no_shell(self) -> None:
-        files = {str(path.relative_to(self.image.path)) for path in self.image.path.rglob("*") if path.is_file() or path.is_symlink()}
-        runnable = {name for name in files if os.access(self.image.path / name, os.X_OK) and ".so" not in name}
+        # One in which no test has made places to mount at.
+        _, untouched = self.images.container("localhost/eic-doctor")
+        files = {str(path.relative_to(untouched)) for path in untouched.rglob("*") if not path.is_dir()}
+        runnable = {name for name in files if os.access(untouched / name, os.X_OK) and ".so" not in name}
         self.assertEqual(runnable, {"usr/bin/eic-doctor"})
         self.assertTrue({"etc/ssl/certs/ca-certificates.crt", "usr/share/doc/eic-doctor/copyright"} <= files)
         self.assertFalse(any(name.startswith("etc/eic-doctor") for name in files), "a configuration is baked in")
@@ -80,7 +67,7 @@ class Running(aws_case.AwsTest):
         self.assertEqual(told["User"], f"{USER}:{USER}")
         self.assertEqual(set(told["Volumes"]), {"/var/lib/eic-doctor", "/run/eic-doctor"})
         for volume, mode in (("var/lib/eic-doctor", 0o700), ("run/eic-doctor", 0o755)):
-            about = (self.image.path / volume).stat()
+            about = (untouched / volume).stat()
             self.assertEqual((about.st_uid, about.st_gid, about.st_mode & 0o7777), (USER, USER, mode))
         self.assertIn("eic-doctor ", self.image.run(["--version"], {}, {}))
 
@@ -105,17 +92,40 @@ class Running(aws_case.AwsTest):
         self.addCleanup(coordinator.stop)
         return coordinator
 
+    def assert_trusted(self, authority: Path, name: str, port: int) -> None:
+        """As an agent: no other authority is trusted, and the name has to be the one that was dialled."""
+        context = ssl.create_default_context(cafile=authority)
+        context.set_alpn_protocols(["h2"])
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as plain:
+            with context.wrap_socket(plain, server_hostname=name) as encrypted:
+                self.assertEqual(encrypted.selected_alpn_protocol(), "h2")
+
     def assert_serves(self, coordinator: Coordinator, ports: dict[str, int]) -> None:
         self.assertEqual(asked(ports["7445"], "/healthz"), (200, "ok\n"))
         self.assertIn("# EOF", asked(ports["7445"], "/metrics")[1])
-        # As an agent: no other authority is trusted, and the name has to be the one that was dialled.
-        context = ssl.create_default_context(cafile=self.authority[0])
-        context.set_alpn_protocols(["h2"])
-        with socket.create_connection(("127.0.0.1", ports["7443"]), timeout=10) as plain:
-            with context.wrap_socket(plain, server_hostname=NAME) as encrypted:
-                self.assertEqual(encrypted.selected_alpn_protocol(), "h2")
+        self.assert_trusted(self.authority[0], NAME, ports["7443"])
         # Whose identity certificate it has read.
         self.assertIn("instances may enrol from 1 Regions: eu-west-1", "".join(coordinator.log))
+
+    def test_one_coordinator_keeps_authority_and_store_in_the_volume_of_its_state(self) -> None:
+        own = self.folder / f"{self.id}-own"
+        (own / "identity-certificates").mkdir(parents=True)
+        ports = self.configuration(PACKAGING / "coordinator.toml", own / "coordinator.toml")
+        shutil.copyfile(self.region_certificate, own / "identity-certificates/eu-west-1.pem")
+        mounts = {"/etc/eic-doctor": (own, True)}
+        for volume in self.images.told["Volumes"]:
+            # An engine makes a new volume as the image has the folder.
+            mounts[volume] = (self.folder / f"{self.id}{volume.replace('/', '-')}", False)
+            subprocess.run(["cp", "-a", self.image.path / volume.lstrip("/"), mounts[volume][0]], check=True)
+        trusted = mounts["/var/lib/eic-doctor"][0] / "authority/for-agents.pem"
+        authorities = set()
+        for _ in range(2):
+            coordinator = self.serving(self.images.told["Cmd"], self.environment(), mounts)
+            self.assert_trusted(trusted, "coordinator.example.com", ports["7443"])
+            authorities.add(trusted.read_text())
+            self.assertEqual(self.image.run(["agents", "list", "--output", "json"], {}, mounts), "")
+            self.assertEqual(coordinator.stop(), 0)
+        self.assertEqual(len(authorities), 1)
 
     def mounted_as_by_kubelet(self, name: str, files: dict[str, Path], mode: int) -> Path:
         """A Secret or ConfigMap: links to links to files, of root, whose group is the pod's, which may read."""
@@ -139,7 +149,7 @@ class Running(aws_case.AwsTest):
         return volume
 
     def test_two_coordinators_of_the_manifest_serve_agents_from_one_database(self) -> None:
-        pod = deployment()
+        pod = deployment()["spec"]["template"]["spec"]
         (first,), (container,) = pod["initContainers"], pod["containers"]
         settings = self.folder / f"{self.id}-config.toml"
         ports = self.configuration(KUBERNETES / "coordinator.toml", settings)
@@ -214,64 +224,6 @@ class Running(aws_case.AwsTest):
         serving = self.serving(coordinator["Command"], given, mounts(coordinator), coordinator["User"])
         self.assert_serves(serving, ports)
         self.assertEqual(serving.stop(), 0)
-
-
-class Files(unittest.TestCase):
-    def test_both_configurations_are_sound(self) -> None:
-        for folder in (KUBERNETES, ECS):
-            done = subprocess.run([PROGRAM, "serve", "--check-config", "--config", folder / "coordinator.toml"], capture_output=True, text=True)
-            self.assertEqual((done.returncode, done.stdout + done.stderr), (0, f"{folder / 'coordinator.toml'}: sound\n"))
-
-    def test_every_manifest_is_of_its_kind_to_the_letter(self) -> None:
-        self.assertEqual(len(MANIFESTS), 6)
-        for path in MANIFESTS:
-            for document in documents(path):
-                kubernetes_validate.validate(document, kubernetes_validate.latest_version(), strict=True)
-
-    def test_the_kustomization_names_every_manifest(self) -> None:
-        (told,) = documents(KUBERNETES / "kustomization.yaml")
-        self.assertEqual(sorted(told["resources"]), [path.name for path in MANIFESTS])
-
-    @unittest.skipUnless(shutil.which("kubectl"), "this machine has no kubectl")
-    def test_kustomize_puts_the_configuration_and_the_image_in_their_places(self) -> None:
-        put_together = subprocess.run(["kubectl", "kustomize", KUBERNETES], check=True, capture_output=True, text=True).stdout
-        by_kind = {document["kind"]: document for document in yaml.safe_load_all(put_together)}
-        pod = by_kind["Deployment"]["spec"]["template"]["spec"]
-        self.assertEqual(by_kind["ConfigMap"]["data"], {"coordinator.toml": (KUBERNETES / "coordinator.toml").read_text()})
-        named = [volume["configMap"]["name"] for volume in pod["volumes"] if volume["name"] == "config"]
-        self.assertEqual(named, [by_kind["ConfigMap"]["metadata"]["name"]])
-        self.assertRegex(named[0], "^eic-doctor-[a-z0-9]{10}$")
-        self.assertRegex(pod["containers"][0]["image"], "^registry.example.com/eic-doctor[:@]")
-
-    def test_the_pods_keep_the_restricted_profile(self) -> None:
-        pod = deployment()
-        self.assertEqual((pod["securityContext"]["runAsNonRoot"], pod["securityContext"]["seccompProfile"]["type"]), (True, "RuntimeDefault"))
-        self.assertFalse({"hostNetwork", "hostPID", "hostIPC"} & set(pod))
-        self.assertTrue(all(set(volume) - {"name"} <= {"configMap", "secret", "emptyDir"} for volume in pod["volumes"]))
-        for container in pod["initContainers"] + pod["containers"]:
-            self.assertEqual(
-                container["securityContext"],
-                {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}},
-            )
-
-    def test_services_policy_and_budget_are_about_the_pods_of_the_deployment(self) -> None:
-        (document,) = documents(KUBERNETES / "deployment.yaml")
-        labels = document["spec"]["template"]["metadata"]["labels"]
-        (policy,), (budget,) = documents(KUBERNETES / "network-policy.yaml"), documents(KUBERNETES / "disruption-budget.yaml")
-        selectors = [document["spec"]["selector"]["matchLabels"], policy["spec"]["podSelector"]["matchLabels"], budget["spec"]["selector"]["matchLabels"]]
-        ports = {port["name"]: port["containerPort"] for port in document["spec"]["template"]["spec"]["containers"][0]["ports"]}
-        for service in documents(KUBERNETES / "service.yaml"):
-            selectors.append(service["spec"]["selector"])
-            self.assertEqual({port["name"]: port["port"] for port in service["spec"]["ports"]}.items() - ports.items(), set())
-        self.assertEqual(selectors, [labels] * len(selectors))
-        listened = {int(port) for port in re.findall(r"0\.0\.0\.0:(\d+)", (KUBERNETES / "coordinator.toml").read_text())}
-        let_in = {port["port"] for rule in policy["spec"]["ingress"] for port in rule["ports"]}
-        self.assertEqual(listened, set(ports.values()))
-        self.assertEqual(listened, let_in)
-
-    def test_hadolint_has_nothing_to_say_of_the_recipe(self) -> None:
-        done = subprocess.run([Path(sys.prefix) / "bin/hadolint", PACKAGING / "container/Containerfile"], capture_output=True, text=True)
-        self.assertEqual((done.returncode, done.stdout), (0, ""), done.stderr)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ROOT / "packaging/scripts"
+PROGRAMS = ("/usr/bin/", "/usr/libexec/")
 # e_machine of an ELF header: what dpkg and rpm call it.
 MACHINES = {62: ("amd64", "x86_64"), 183: ("arm64", "aarch64")}
 
@@ -47,7 +48,7 @@ class Package:
                 path.write_bytes(gzip.compress(source.read_bytes(), mtime=0))
             else:
                 shutil.copyfile(source, path)
-            path.chmod(0o755 if target.startswith("/usr/bin/") else 0o644)
+            path.chmod(0o755 if target.startswith(PROGRAMS) else 0o644)
         for path in [tree, *tree.rglob("*")]:
             if path.is_dir():
                 path.chmod(0o755)

@@ -87,8 +87,10 @@ class Machine:
 
     init_pid: int
 
-    def __init__(self, spec: MachineSpec, base: Base, workdir: Path) -> None:
+    def __init__(self, spec: MachineSpec, base: Base, workdir: Path, image: Path | None = None) -> None:
+        """`image`: what `make_image` of a machine of the same platform wrote, which this one begins with."""
         self.spec = spec
+        self._image = image
         self.init_pid = 0
         self._base = base
         self._platform = PLATFORMS[spec.platform]
@@ -112,9 +114,11 @@ class Machine:
         try:
             self._boot()
             self._expect(["sh", "-c", IDENTITY, "sh", self.spec.instance_id, self.spec.instance_type])
-            self._expect(["sh", "-c", self._platform.trust], stdin=self._imds_server().root)
             version = self._version()
-            if version is not None and not self._platform.comes_installed:
+            # An image has it already, as it has the package.
+            if self._image is None:
+                self._expect(["sh", "-c", self._platform.trust], stdin=self._imds_server().root)
+            if self._image is None and version is not None and not self._platform.comes_installed:
                 self.install_package(version)
             self._expect(["systemctl", "is-active", "--quiet", self._platform.unit])
         except BaseException:
@@ -139,6 +143,12 @@ class Machine:
             raise LabError(f"{self.spec.instance_id} is not running")
         enter = ["nsenter", "-t", str(self.init_pid), "-m", "-u", "-i", "-n", "-p", "-C", "--"]
         return _run(enter + argv, stdin, timeout)
+
+    def make_image(self, to: Path) -> None:
+        """What this machine has on its disk beside its platform's layers, for others to begin with."""
+        upper = f"/proc/{_children(self._supervisor.pid)[0]}/root/run/lab/upper"
+        # With the attributes and devices by which an overlay marks what is gone.
+        subprocess.run(["cp", "-a", upper, str(to)], check=True)
 
     def update_imds(self, **changes: Any) -> None:
         """Changes what the metadata service says: fields of MachineSpec, or `imds.Service`'s further settings."""
@@ -200,7 +210,7 @@ class Machine:
         ours, theirs = socket.socketpair()
         version = self._version()
         plan = {
-            "layers": [str(layer) for layer in self._platform.layers(self._base, version)],
+            "layers": [str(layer) for layer in [*filter(None, [self._image]), *self._platform.layers(self._base, version)]],
             "files": self._platform.files(self._base, version, self.spec.ssh_port),
             "hostname": "ip-" + self.spec.private_ipv4.replace(".", "-"),
             "imds_descriptor": theirs.fileno(),

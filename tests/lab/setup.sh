@@ -17,6 +17,7 @@ ip iproute2
 nft nftables
 nsenter util-linux
 strace strace
+shellcheck shellcheck
 ssh openssh-client
 ssh-keygen openssh-client
 openssl openssl

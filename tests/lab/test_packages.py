@@ -67,11 +67,8 @@ LISTING = (
 )
 
 
-class Packages(LabTest):
-    @classmethod
-    def setUpClass(cls) -> None:
-        super().setUpClass()
-        cls.built = {release: cls.build(cls.workdir / f"release-{release}", release) for release in (1, 2)}
+class PackagedTest(LabTest):
+    """What is installed from packages. Its tests are elsewhere."""
 
     @classmethod
     def build(cls, to: Path, release: int) -> Path:
@@ -87,6 +84,21 @@ class Packages(LabTest):
         self.assertEqual(done.returncode, 0, (script, done.stderr.decode(errors="replace")))
         return done.stdout.decode()
 
+    def report(self, machine: Machine) -> None:
+        """One report by the timer's unit, which the coordinator then has."""
+        self.sh(machine, f"systemctl start {REPORT} && [ $(systemctl show --value -p ExecMainStatus {REPORT}) = 0 ]")
+
+    def agents(self, machine: Machine) -> list[dict[str, object]]:
+        """What the coordinator on this machine knows."""
+        return [json.loads(line) for line in self.sh(machine, AGENTS).splitlines()]
+
+
+class Packages(PackagedTest):
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        cls.built = {release: cls.build(cls.workdir / f"release-{release}", release) for release in (1, 2)}
+
     def install(self, machine: Machine, release: int) -> None:
         # Nothing is in the lab's rpm database of the userland, which is Debian's: glibc is there all the same.
         kind, command = ("rpm", "rpm -U --nodeps") if machine.spec.platform != "debian" else ("deb", "dpkg --install")
@@ -98,11 +110,6 @@ class Packages(LabTest):
     def state_of_sshd(self, machine: Machine) -> str:
         unit = machine._platform.unit
         return self.sh(machine, f"systemctl show -p InvocationID,MainPID,NRestarts,DropInPaths,FragmentPath {unit}; find /etc/ssh -type f -exec sha256sum {{}} +")
-
-    def report(self, machine: Machine) -> list[dict[str, object]]:
-        """One report by the timer's unit; what the coordinator then knows."""
-        self.sh(machine, f"systemctl start {REPORT} && [ $(systemctl show --value -p ExecMainStatus {REPORT}) = 0 ]")
-        return [json.loads(line) for line in self.sh(machine, AGENTS).splitlines()]
 
     def look(self, machine: Machine, script: str) -> dict[str, object]:
         self.sh(machine, script)
@@ -140,7 +147,8 @@ class Packages(LabTest):
         self.assertEqual(self.sh(machine, f"systemctl is-active {' '.join(UNITS)} || true").split(), ["inactive"] * len(UNITS))
         signer = machine.identity
         self.sh(machine, CONFIGURE.replace("@SHA256@", signer.fingerprint()), signer.certificate.read_bytes())
-        (agent,) = self.report(machine)
+        self.report(machine)
+        (agent,) = self.agents(machine)
         self.assertEqual(agent["instance_id"], machine.spec.instance_id)
         self.sh(machine, f"systemctl enable --quiet --now {AGENT}")
         identity = f"sha256sum {STATE}/key.pk8 {STATE}/identity.json {STATE}/certificate.pem; cat /etc/eic-doctor/*.*"
@@ -150,7 +158,7 @@ class Packages(LabTest):
         self.assertEqual(self.sh(machine, identity), kept)
         self.assertNotEqual(self.sh(machine, process), old)
         self.sh(machine, f"systemctl is-active {AGENT} {COORDINATOR} && {SERVING}")
-        (again,) = [json.loads(line) for line in self.sh(machine, AGENTS).splitlines()]
+        (again,) = self.agents(machine)
         self.assertEqual(again["instance_id"], machine.spec.instance_id)
         # What an administrator has put there is the administrator's to remove.
         self.sh(machine, f"rm /etc/eic-doctor/authorities.pem; {remove}")

@@ -55,6 +55,21 @@ if ! is_done "$cache/venv" "$wanted" || ! "$cache/venv/bin/python" -c '' 2>/dev/
     echo "$wanted" >"$cache/venv/.made-from"
 fi
 
+# Of Debian's package prometheus nothing but promtool: installed, it would start a server.
+if [ ! -x "$cache/promtool" ]; then
+    echo "lab: taking promtool out of Debian's package prometheus" >&2
+    rm -rf "$cache/prometheus"
+    mkdir "$cache/prometheus"
+    (
+        cd "$cache/prometheus"
+        download=(apt-get -qq -o APT::Sandbox::User=root download prometheus)
+        "${download[@]}" || { apt-get update -qq && "${download[@]}"; }
+        dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x --strip-components=3 ./usr/bin/promtool
+    )
+    mv "$cache/prometheus/promtool" "$cache/promtool"
+    rm -r "$cache/prometheus"
+fi
+
 # Node packages, each pinned by the lock file in its folder: the directory in the cache, and where the lock file is.
 while read -r name folder; do
     wanted=$(sha256sum <"$folder/package-lock.json")

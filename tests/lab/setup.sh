@@ -18,6 +18,7 @@ nft nftables
 nsenter util-linux
 strace strace
 shellcheck shellcheck
+packer packer
 ssh openssh-client
 ssh-keygen openssh-client
 openssl openssl
@@ -55,20 +56,26 @@ if ! is_done "$cache/venv" "$wanted" || ! "$cache/venv/bin/python" -c '' 2>/dev/
     echo "$wanted" >"$cache/venv/.made-from"
 fi
 
-# Of Debian's package prometheus nothing but promtool: installed, it would start a server.
-if [ ! -x "$cache/promtool" ]; then
-    echo "lab: taking promtool out of Debian's package prometheus" >&2
-    rm -rf "$cache/prometheus"
-    mkdir "$cache/prometheus"
+# Of these Debian packages one thing each, and nothing installed: prometheus would start a server, and cloud-init configure this machine
+# at its next start. What it is called in the cache, the package, and where it is there.
+while read -r name package path; do
+    [ -e "$cache/$name" ] && continue
+    echo "lab: taking $name out of Debian's package $package" >&2
+    unpacked="$cache/$name.unpacked"
+    rm -rf "$unpacked"
+    mkdir "$unpacked"
     (
-        cd "$cache/prometheus"
-        download=(apt-get -qq -o APT::Sandbox::User=root download prometheus)
+        cd "$unpacked"
+        download=(apt-get -qq -o APT::Sandbox::User=root download "$package")
         "${download[@]}" || { apt-get update -qq && "${download[@]}"; }
-        dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x --strip-components=3 ./usr/bin/promtool
-    )
-    mv "$cache/prometheus/promtool" "$cache/promtool"
-    rm -r "$cache/prometheus"
-fi
+        dpkg-deb --fsys-tarfile "$package"_*.deb | tar -x "./$path"
+    ) </dev/null
+    mv "$unpacked/$path" "$cache/$name"
+    rm -r "$unpacked"
+done <<'TAKEN'
+promtool prometheus usr/bin/promtool
+cloud-init cloud-init usr/lib/python3/dist-packages
+TAKEN
 
 # Node packages, each pinned by the lock file in its folder: the directory in the cache, and where the lock file is.
 while read -r name folder; do

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import shlex
 import subprocess
 import unittest
 from pathlib import Path
 
-from image_builder import Component, StepFailed
+import yaml
+
+from image_builder import Component, StepFailed, write
 from machine import Machine
-from ssm_document import Document, Refused
+from ssm_document import Document, Refused, shell
 from test_footprint import REPOSITORY
 from test_machine import spec
 from test_packages import AGENT, CONFIGURE, REPORT, STATE, PackagedTest
@@ -21,6 +24,14 @@ TIMER = "eic-doctor-agent-report.timer"
 ADDRESS = "192.0.2.1"
 # Each would do something if a shell read it as a part of its text.
 HOSTILE = ("$(touch /root/owned)", "`touch /root/owned`", '"; touch /root/owned; "', "'; touch /root/owned; '", "x\ntouch /root/owned", "a b", "")
+# A server of packages, on the instance itself.
+SERVED = """
+set -e
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost \\
+    -keyout /root/localhost.key -out /root/localhost.pem 2>/dev/null
+systemd-run --quiet --unit=served --working-directory=/root/served \\
+    openssl s_server -quiet -accept 8443 -WWW -cert /root/localhost.pem -key /root/localhost.key
+"""
 
 
 class Rollout(PackagedTest):
@@ -230,6 +241,68 @@ class Rollout(PackagedTest):
             with self.assertRaises(StepFailed):
                 self.check.run(machine, dict.fromkeys(self.check.parameters, hostile))
         self.assertFalse(self.owned(machine))
+
+    def provision(self, machine: Machine, **changes: str) -> str:
+        """As Packer runs it: the files are there, and values are in the environment."""
+        package = self.package_for(machine.spec.platform)
+        told = {
+            "PACKAGE_NAME": package.name, "PACKAGE_SHA256": hashlib.sha256(package.read_bytes()).hexdigest(),
+            "COORDINATOR": ADDRESS, "START": "timer", "OS_USER": "ec2-user", **changes,
+        }  # fmt: skip
+        machine.install_file(package, "/tmp/eic-doctor-agent-package", 0o644)
+        write(machine, "/tmp/eic-doctor-authorities.pem", self.authorities)
+        return shell(machine, "provision", (ROLLOUT / "packer/provision").read_text(), [f"{name}={value}" for name, value in told.items()])
+
+    def test_an_image_that_packer_provisions_makes_an_instance_that_enrols(self) -> None:
+        builder = self.machine(86)
+        for name, value, why in (
+            ("PACKAGE_SHA256", "0" * 64, "package: FAILED"), ("PACKAGE_NAME", "agent.exe", "neither .deb nor .rpm"),
+            ("COORDINATOR", HOSTILE[2], "--coordinator is"), ("START", HOSTILE[0], "--start is"),
+        ):  # fmt: skip
+            with self.assertRaisesRegex(StepFailed, why):
+                self.provision(builder, **{name: value})
+        self.assertIn("connectable: yes", self.provision(builder))
+        self.assertEqual(self.sh(builder, "ls /root /tmp | grep eic-doctor || true"), "")
+        self.assertFalse(self.owned(builder))
+        instance = self.started_from(self.image_of(builder), 87)
+        self.assert_enrolled(instance)
+
+    def test_an_instance_does_what_its_user_data_say(self) -> None:
+        machine = self.machine(88)
+        self.connect(machine)
+        package = self.package_for("debian")
+        machine.install_file(package, f"/root/served/{package.name}", 0o644)
+        self.sh(machine, SERVED)
+        replaced = {
+            "https://packages.example.com/eic-doctor-agent-0.1.0-1.x86_64.rpm": f"https://localhost:8443/{package.name}",
+            "coordinator.example.com": ADDRESS,
+            "-----BEGIN CERTIFICATE-----\n      REPLACE\n      -----END CERTIFICATE-----\n": self.authorities.decode().replace("\n", "\n      "),
+        }
+        text = (ROLLOUT / "user-data.yaml").read_text(encoding="utf-8")
+        for old, new in replaced.items():
+            self.assertEqual(text.count(old), 1, old)
+            text = text.replace(old, new)
+        # The sum of zeros that stands there is no package's.
+        with self.assertRaisesRegex(StepFailed, "package: FAILED"):
+            cloud_init(machine, text)
+        self.assertNotEqual(machine.exec(["test", "-e", "/usr/bin/eic-doctor-agent"]).returncode, 0)
+        text = text.replace("0" * 64, hashlib.sha256(package.read_bytes()).hexdigest())
+        cloud_init(machine, text)
+        # Again, as on an image that has the agent: nothing is downloaded.
+        self.sh(machine, "systemctl stop served && rm -r /root/served")
+        cloud_init(machine, text)
+        self.assertEqual(self.enabled(machine), ["enabled", "disabled"])
+        self.sh(machine, f"systemctl stop {AGENT}")
+        self.assert_enrolled(machine)
+
+
+def cloud_init(machine: Machine, user_data: str) -> None:
+    """Writes the files and runs the commands, each as a list of words that no shell reads; the first that fails is raised."""
+    told = yaml.safe_load(user_data)
+    for file in told["write_files"]:
+        machine.exec(["install", "-D", "-m", file["permissions"], "/dev/stdin", file["path"]], file["content"].encode())
+    for command in told["runcmd"]:
+        shell(machine, command[0], shlex.join(command), ["CURL_CA_BUNDLE=/root/localhost.pem"])
 
 
 if __name__ == "__main__":

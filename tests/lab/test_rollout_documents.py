@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import Iterator
 
 import boto3
+import hcl2
 import moto
 import yaml
 
@@ -23,12 +26,18 @@ ROLLOUT = REPOSITORY / "packaging/rollout"
 COMPONENT = Component(ROLLOUT / "image-builder/component.yaml")
 DOCUMENTS = {path.stem: Document(path) for path in (ROLLOUT / "ssm/set-up.yaml", ROLLOUT / "ssm/check.yaml")}
 
+METADATA_OPTIONS = re.compile(r"  metadata_options \{\n.*?\n  \}\n\n", re.DOTALL)
+USER_DATA = yaml.safe_load((ROLLOUT / "user-data.yaml").read_text(encoding="utf-8"))
+
 
 def scripts() -> Iterator[tuple[str, str, str]]:
     """All shell in these files: where it stands, for which shell, and its text."""
     for path in sorted(ROLLOUT.rglob("*")):
         if path.is_file() and (text := path.read_text(encoding="utf-8")).startswith("#!"):
             yield str(path), "sh", text
+    for file in USER_DATA["write_files"]:
+        if "set -eu" in file["content"]:
+            yield file["path"], "sh", file["content"]
     for phase, steps in COMPONENT.phases.items():
         for step in steps:
             if step["action"] == "ExecuteBash":
@@ -37,6 +46,15 @@ def scripts() -> Iterator[tuple[str, str, str]]:
         for step in document.document["mainSteps"]:
             if step["action"] == "aws:runShellScript":
                 yield f"{name}.{step['name']}", "sh", "\n".join(step["inputs"]["runCommand"])
+
+
+def packer(folder: str, command: str, variables: dict[str, str], *options: str) -> tuple[int, str]:
+    """Its exit code, and what it says."""
+    given = [word for name, value in variables.items() for word in ("-var", f"{name}={value}")]
+    # Else it asks its maker whether there is a newer one.
+    environment = {**os.environ, "HOME": folder, "CHECKPOINT_DISABLE": "1"}
+    done = subprocess.run(["packer", command, *options, *given, "."], cwd=folder, capture_output=True, text=True, check=False, env=environment)
+    return done.returncode, done.stdout + done.stderr
 
 
 class Documents(unittest.TestCase):
@@ -109,6 +127,37 @@ class Documents(unittest.TestCase):
         self.assertEqual((done.returncode, done.stdout), (0, ""))
         given = re.findall(r"^        (\w+): \[!Ref (\w+)\]$", template.read_text(encoding="utf-8"), re.MULTILINE)
         self.assertEqual({document for document, _ in given} - DOCUMENTS["check"].parameters.keys(), set())
+
+    def test_packer_takes_the_template_and_refuses_what_cannot_be(self) -> None:
+        given = {
+            "region": "eu-west-1", "source_ami": "ami-0123456789abcdef0", "package": "agent.rpm", "package_sha256": "0" * 64,
+            "coordinator": "coordinator.example.com", "authorities": "for-agents.pem",
+        }  # fmt: skip
+        with tempfile.TemporaryDirectory() as folder:
+            # The Packer of Debian 12 has Amazon's builders built in: it knows no plugins that could be asked for, nor what came to the
+            # builders since.
+            shutil.copy(ROLLOUT / "packer/provision", folder)
+            text = (ROLLOUT / "packer/agent.pkr.hcl").read_text(encoding="utf-8")
+            (Path(folder) / "agent.pkr.hcl").write_text(METADATA_OPTIONS.sub("", text, count=1))
+            for name in (given["package"], given["authorities"]):
+                (Path(folder) / name).touch()
+            self.assertEqual(packer(folder, "validate", given), (0, ""))
+            self.assertEqual(packer(folder, "fmt", {}, "-check"), (0, ""))
+            for wrong in ({"start": "always"}, {"package_sha256": "$(touch /root/owned)"}, {"authorities": "none.pem"}, {"source_ami": ""}):
+                status, said = packer(folder, "validate", given | wrong)
+                self.assertEqual(status, 1, wrong)
+                self.assertTrue(any(word in said for word in wrong) or any(value and value in said for value in wrong.values()), said)
+        # Of the whole, with what only newer ones know, at least the syntax.
+        for name in ("agent.pkr.hcl", "plugins.pkr.hcl"):
+            hcl2.loads((ROLLOUT / "packer" / name).read_text(encoding="utf-8"))
+
+    def test_cloud_init_takes_the_user_data(self) -> None:
+        cache = Path(os.environ.get("EIC_LAB_CACHE", "/var/cache/eic-doctor-lab"))
+        environment = {**os.environ, "PYTHONPATH": str(cache / "cloud-init")}
+        command = [sys.executable, "-B", "-m", "cloudinit.cmd.main", "schema", "--config-file", ROLLOUT / "user-data.yaml"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertIn("Valid cloud-config", done.stdout)
 
     def test_distributor_gets_the_same_archives_of_the_same_packages_for_every_architecture(self) -> None:
         with tempfile.TemporaryDirectory() as folder:

@@ -5,6 +5,7 @@
 mod rig;
 
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -17,7 +18,7 @@ use rig::agent::Report;
 use rig::checks::check_all;
 use rig::fleet::Fleet;
 use rig::identity::identities;
-use rig::process::Process;
+use rig::process::{Process, serve};
 
 const AGENTS: usize = 50;
 /// No run ends by time here.
@@ -59,6 +60,22 @@ async fn a_fleet_comes_back_all_at_once_after_a_kill_and_nothing_acknowledged_is
         assert!(acknowledged >= 3, "{id} was acknowledged {acknowledged} times");
         assert!(stored.sequence >= acknowledged, "{id}: {} is stored of {acknowledged}", stored.sequence);
         assert!(store.last_report(id, Half::Os).await.unwrap().is_some(), "{id} has no report");
+    }
+}
+
+#[test]
+fn as_many_files_may_be_open_as_the_hard_limit_lets_and_where_they_are_too_few_for_the_agents_it_is_said() {
+    for (hard, connections, told) in [(2_000, 20_000, true), (2_000, 1_000, false)] {
+        let dir = tempfile::TempDir::new().unwrap();
+        let url = format!("sqlite:{}", dir.path().join("store.db").display());
+        let more = format!("[limits]\nconnections = {connections}\nconnections_per_address = {connections}\n");
+        let serve = serve(dir.path(), &url, ([127, 0, 0, 1], 0).into(), &more);
+        let mut limited = Command::new("prlimit");
+        limited.arg(format!("--nofile=200:{hard}")).arg(serve.get_program()).args(serve.get_args());
+        let coordinator = Process::begin(limited);
+        assert_eq!(coordinator.open_files(), (hard.to_string(), hard.to_string()));
+        let said = coordinator.said.iter().any(|line| line.contains("may open 2000 files, and 20000 connections"));
+        assert_eq!(said, told, "{:?}", coordinator.said);
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod measure;
 mod peer;
+#[expect(dead_code, reason = "what only the tests look at")]
 mod rig;
 
 #[path = "../coordinator/store/cluster.rs"]

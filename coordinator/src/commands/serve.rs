@@ -11,7 +11,7 @@ use super::console::{Console, Failure, written};
 use crate::args::ServeArgs;
 use crate::page::session;
 use crate::server::config::Config;
-use crate::server::{Coordinator, Log, ServeError};
+use crate::server::{Coordinator, Log, ServeError, allow_open_files};
 use crate::store::Millis;
 
 pub(super) async fn serve(args: &ServeArgs, console: &mut Console<'_>) -> Result<Exit, Failure> {
@@ -24,6 +24,9 @@ pub(super) async fn serve(args: &ServeArgs, console: &mut Console<'_>) -> Result
         return Ok(Exit::Healthy);
     }
     let log = Log::new(Box::new(io::stderr()), args.log_json, now);
+    if let Some(told) = allow_open_files(config.limits.connections) {
+        log.line(&told);
+    }
     let (stopping, stop) = watch::channel(false);
     let mut signals = Signals::new().map_err(Failure::internal)?;
     let coordinator = tokio::select! {

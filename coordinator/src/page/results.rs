@@ -1,38 +1,57 @@
-//! A report as people read it: the answer, each finding with evidence and remedy, what is not known, and then every check.
+//! Results as people read them: the answer, each finding with evidence and remedy, what is not known, and then every check.
 
-use eic_doctor_proto::{CheckResult, Connectable, Remedy, Report, Status};
+use eic_doctor_proto::{Attempt, CheckResult, Connectable, Counts, Remedy, Report, Status};
 use maud::{Markup, html};
 
 use super::layout::{status, text};
 
-pub(super) fn report(report: &Report, when: &Markup) -> Markup {
-    let of = |is: fn(Status) -> bool| report.results.iter().filter(move |result| is(result.status));
+/// What the agent found, and when.
+pub(super) fn inside(report: &Report, when: &Markup) -> Markup {
     html! {
-        section.card aria-labelledby="report" {
-            h2 #report { "Report" }
-            p.answer { (answer(report)) }
+        section.card aria-labelledby="inside" {
+            h2 #inside { "Inside the instance" }
+            p.answer { (answer(report.connectable, "inside")) }
             p.muted { (when) ". For " code { (text(report.attempt.os_user.as_str())) } " on port " (report.attempt.port)
                 @if let Some(system) = &report.subject.operating_system { "; " (text(system)) } "." }
-            @for result in of(Status::is_finding) { (finding(result)) }
-            @if of(|status| status == Status::Unknown).next().is_some() { (unknown(of(|status| status == Status::Unknown))) }
-            details { summary { "All " (report.counts.total) " checks: " (counted(report)) } (every(report)) }
+            (list(&report.results))
         }
     }
 }
 
-/// Of the operating system alone `yes` is not said: nobody looked at AWS's side.
-fn answer(report: &Report) -> Markup {
+/// What the coordinator found by AWS's API, for the attempt that its configuration names, and when.
+pub(super) fn outside(attempt: &Attempt, results: &[CheckResult], when: &Markup) -> Markup {
     html! {
-        @match report.connectable {
+        section.card aria-labelledby="outside" {
+            h2 #outside { "Outside, by AWS's API" }
+            p.answer { (answer(Connectable::of(results), "outside")) }
+            p.muted { (when) ". By the way " code { (text(attempt.via.word())) } " on port " (attempt.port) "." }
+            (list(results))
+        }
+    }
+}
+
+/// Of one half alone `yes` is not said: the other half has an answer of its own.
+fn answer(connectable: Connectable, half: &str) -> Markup {
+    html! {
+        @match connectable {
             Connectable::No => { strong { "Not connectable." } " What stands in the way is below." }
             Connectable::Unknown => { strong { "Not known." } " Something that a connection needs could not be looked at." }
-            Connectable::Yes => { strong { "Nothing stands in the way inside the instance." } " AWS's side is not part of this report." }
+            Connectable::Yes => { strong { "Nothing stands in the way " (half) " the instance." } }
         }
     }
 }
 
-fn counted(report: &Report) -> String {
-    let counts = report.counts.by_status().into_iter().filter(|(_, count)| *count > 0);
+fn list(results: &[CheckResult]) -> Markup {
+    let of = |is: fn(Status) -> bool| results.iter().filter(move |result| is(result.status));
+    html! {
+        @for result in of(Status::is_finding) { (finding(result)) }
+        @if of(|status| status == Status::Unknown).next().is_some() { (unknown(of(|status| status == Status::Unknown))) }
+        details { summary { "All " (results.len()) " checks: " (counted(results)) } (every(results)) }
+    }
+}
+
+fn counted(results: &[CheckResult]) -> String {
+    let counts = Counts::of(results).by_status().into_iter().filter(|(_, count)| *count > 0);
     counts.map(|(status, count)| format!("{count} {}", status.word())).collect::<Vec<_>>().join(", ")
 }
 
@@ -82,12 +101,12 @@ fn unknown<'a>(results: impl Iterator<Item = &'a CheckResult>) -> Markup {
     }
 }
 
-fn every(report: &Report) -> Markup {
+fn every(results: &[CheckResult]) -> Markup {
     html! {
         table {
-            caption.hidden { "Every check of the report" }
+            caption.hidden { "Every check" }
             thead { tr { th scope="col" { "Status" } th scope="col" { "Check" } th scope="col" { "Why" } } }
-            tbody { @for result in &report.results { tr {
+            tbody { @for result in results { tr {
                 td { (status(result.status)) }
                 th scope="row" { (text(&result.title)) " " code.id { (text(&result.id)) } }
                 td { (text(&result.why)) }

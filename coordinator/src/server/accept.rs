@@ -38,8 +38,8 @@ const REQUESTS: u32 = 4;
 /// Bytes of a request's headers.
 const HEADERS: u32 = 16 * 1024;
 /// Bytes that one stream, and all of a connection, may send before they are read: what a peer can make us hold. A frame is no longer than
-/// that, and what has once taken a frame keeps its room.
-const STREAM_WINDOW: u32 = 8 * 1024;
+/// that, and with its head of 9 bytes it fits into the 8 KiB that each connection has to read into: what has once grown keeps its room.
+const STREAM_WINDOW: u32 = 8 * 1024 - 9;
 const CONNECTION_WINDOW: u32 = 64 * 1024;
 
 /// Serves until `stop` says true; then no more come in, and those that are in end their requests.

@@ -17,6 +17,7 @@ mod live;
 mod log;
 mod metrics;
 mod on_demand;
+mod open_files;
 mod operator;
 mod operators;
 mod packed;
@@ -47,6 +48,7 @@ use tokio::time::Instant;
 use tonic::service::Routes;
 
 pub use log::Log;
+pub use open_files::allow as allow_open_files;
 pub use status::RETRY_AFTER;
 
 use self::core::Core;

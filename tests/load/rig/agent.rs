@@ -2,18 +2,19 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use eic_doctor::gather::courier::read_os_file;
 use eic_doctor_agent::checks;
-use eic_doctor_proto::wire::v1::agent_message::Message as Said;
-use eic_doctor_proto::wire::v1::agent_service_client::AgentServiceClient;
 use eic_doctor_proto::wire::v1::coordinator_message::Message as Told;
 use eic_doctor_proto::wire::{facts_to_wire, v1};
 use eic_doctor_proto::{Attempt, Selection, judge};
+use http::uri::PathAndQuery;
 use hyper_util::rt::TokioIo;
 use prost::Message as _;
 use rustls::pki_types::ServerName;
@@ -23,28 +24,32 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_stream::wrappers::ReceiverStream;
+use tonic::client::Grpc;
 use tonic::transport::Endpoint;
-use tonic::{Code, Status, Streaming};
+use tonic::{Code, Request, Status, Streaming};
 use tower::service_fn;
 
 use super::identity::Identity;
+use super::said::{Encoded, answered, submitted};
 use super::wire::{Counted, Wire};
 
 /// As the agent has it: for the TCP connection and the handshake, and for a call.
 const STEP: Duration = Duration::from_secs(10);
 const CALL: Duration = Duration::from_secs(30);
+const CONNECT: &str = "/eic_doctor.v1.AgentService/Connect";
 
-/// The report of a healthy instance, recorded; each agent sends it as its own.
+/// The report of a healthy instance, recorded and encoded; each agent sends it as its own.
 pub struct Report {
     bytes: Vec<u8>,
-    recorded_id: String,
+    /// Where the id of the instance stands in them. Ids are of one length, so every length around them stays right.
+    ids: Vec<Range<usize>>,
 }
 
 impl Report {
     pub fn recorded() -> Self {
         let world = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/worlds/recorded-healthy/os.json");
         let facts = read_os_file(&world).unwrap();
-        let recorded_id = facts.imds.as_root.instance_id.known().unwrap().body.raw().to_owned();
+        let id = facts.imds.as_root.instance_id.known().unwrap().body.raw().to_owned();
         let attempt = Attempt::usual();
         let results = judge(checks::entries(&facts, &attempt), &Selection::default());
         let report = v1::AgentReport {
@@ -54,25 +59,22 @@ impl Report {
             facts: Some(facts_to_wire(&facts).unwrap()),
             results: results.iter().map(Into::into).collect(),
         };
-        Self { bytes: report.encode_to_vec(), recorded_id }
+        let bytes = report.encode_to_vec();
+        let starts = (0..bytes.len()).filter(|at| bytes[*at..].starts_with(id.as_bytes()));
+        let ids = starts.map(|at| at..at + id.len()).collect();
+        Self { bytes, ids }
     }
 
     pub fn bytes(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Ids are of one length, so every length around them stays right.
-    fn of(&self, instance_id: &str) -> v1::AgentReport {
-        assert_eq!(instance_id.len(), self.recorded_id.len());
+    fn of(&self, instance_id: &str) -> Vec<u8> {
         let mut bytes = self.bytes.clone();
-        let mut at = 0;
-        while let Some(found) =
-            bytes[at..].windows(instance_id.len()).position(|seen| seen == self.recorded_id.as_bytes())
-        {
-            at += found;
-            bytes[at..at + instance_id.len()].copy_from_slice(instance_id.as_bytes());
+        for id in &self.ids {
+            bytes[id.clone()].copy_from_slice(instance_id.as_bytes());
         }
-        v1::AgentReport::decode(bytes.as_slice()).unwrap()
+        bytes
     }
 }
 
@@ -139,8 +141,13 @@ impl Agent {
         let endpoint = Endpoint::from_static("http://coordinator").buffer_size(8);
         let channel = endpoint.connect_with_connector(connector).await.map_err(|_| Outside::Later(None))?;
         let (to_coordinator, outbound) = mpsc::channel(4);
-        let mut client = AgentServiceClient::new(channel);
-        match timeout(CALL, client.connect(ReceiverStream::new(outbound))).await {
+        let mut client = Grpc::new(channel);
+        let opening = async {
+            client.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
+            let outbound = Request::new(ReceiverStream::new(outbound));
+            client.streaming(outbound, PathAndQuery::from_static(CONNECT), Encoded).await
+        };
+        match timeout(CALL, opening).await {
             Ok(Ok(opened)) => Ok(Stream { to_coordinator, from_coordinator: opened.into_inner() }),
             Ok(Err(status)) => Err(outside(status)),
             Err(_) => Err(Outside::Later(None)),
@@ -179,9 +186,9 @@ impl Agent {
                         let _ = order.acknowledged.send(order.due.elapsed());
                     }
                     Ok(Some(Told::Check(asked))) => {
-                        let report = Some(report.of(&self.identity.instance_id));
-                        let answer = v1::CheckAnswer { request_id: asked.request_id, report };
-                        if stream.say(Said::Answer(answer)).await.is_none() {
+                        let answer = v1::CheckAnswer { request_id: asked.request_id, report: None };
+                        let report = report.of(&self.identity.instance_id);
+                        if stream.say(answered(&answer, &report)).await.is_none() {
                             return Ended::Cut;
                         }
                     }
@@ -199,24 +206,25 @@ impl Agent {
     async fn send(&self, stream: &Stream, report: &Report, digest: &[u8], full: bool) -> Option<u64> {
         let sequence = self.sequence.fetch_add(1, Ordering::Relaxed) + 1;
         let full = full || digest.is_empty();
+        let report = full.then(|| report.of(&self.identity.instance_id));
         let request = v1::SubmitReportRequest {
-            report: full.then(|| report.of(&self.identity.instance_id)),
+            report: None,
             sequence,
             unchanged: if full { Vec::new() } else { digest.to_vec() },
             gathered_at_ms: 0,
         };
-        stream.say(Said::Report(request)).await.map(|()| sequence)
+        stream.say(submitted(&request, report.as_deref())).await.map(|()| sequence)
     }
 }
 
 pub struct Stream {
-    to_coordinator: mpsc::Sender<v1::AgentMessage>,
+    to_coordinator: mpsc::Sender<Bytes>,
     from_coordinator: Streaming<v1::CoordinatorMessage>,
 }
 
 impl Stream {
-    async fn say(&self, message: Said) -> Option<()> {
-        self.to_coordinator.send(v1::AgentMessage { message: Some(message) }).await.ok()
+    async fn say(&self, message: Bytes) -> Option<()> {
+        self.to_coordinator.send(message).await.ok()
     }
 }
 

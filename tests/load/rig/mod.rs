@@ -7,4 +7,5 @@ pub mod checks;
 pub mod fleet;
 pub mod identity;
 pub mod process;
+mod said;
 mod wire;

@@ -7,32 +7,21 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::channel;
 use std::thread;
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
 pub struct Process {
     child: Child,
     pub agents: SocketAddr,
+    /// Its first lines, before the one that says where it serves.
+    pub said: Vec<String>,
 }
 
 /// Said by whoever serves, before the address.
 pub const SERVING: &str = "serving agents on ";
 
 impl Process {
-    /// `eic-doctor serve` with a store at `url`, its files in `dir`; `at` may have port 0, and `more` is the rest of the configuration.
     pub fn coordinator(dir: &Path, url: &str, at: SocketAddr, more: &str) -> Self {
-        let certificates = dir.join("certificates");
-        // Nobody enrols: each has a certificate already.
-        std::fs::create_dir_all(&certificates).unwrap();
-        let config = dir.join("coordinator.toml");
-        let (certificates, dir) = (certificates.display(), dir.display());
-        let text = format!(
-            "[listen]\nagents = \"{at}\"\noperators = \"{dir}/operator.sock\"\n[store]\nurl = \"{url}\"\n\
-             [authority]\ndirectory = \"{dir}/authority\"\nnames = [\"localhost\"]\n\
-             [enrolment]\naccounts = [\"111122223333\"]\nidentity_certificates = \"{certificates}\"\n\
-             describe_instances = false\n{more}"
-        );
-        std::fs::write(&config, text).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_eic-doctor"));
-        command.args(["serve", "--config"]).arg(&config).stdout(Stdio::null());
-        Self::begin(command)
+        Self::begin(serve(dir, url, at, more))
     }
 
     /// A program that says on stderr where it serves.
@@ -45,17 +34,25 @@ impl Process {
             let mut before = Vec::new();
             for line in stderr.lines().map_while(Result::ok) {
                 match line.split_once(SERVING).map(|(_, address)| address.parse()) {
-                    Some(Ok(address)) => drop(sender.send(Ok(address))),
+                    Some(Ok(address)) => drop(sender.send((Some(address), std::mem::take(&mut before)))),
                     _ if before.len() < 20 => before.push(line),
                     _ => {}
                 }
             }
-            drop(sender.send(Err(before.join("\n"))));
+            drop(sender.send((None, before)));
         });
         match said.recv().unwrap() {
-            Ok(agents) => Self { child, agents },
-            Err(said) => panic!("it does not serve: {said}"),
+            (Some(agents), said) => Self { child, agents, said },
+            (None, said) => panic!("it does not serve: {}", said.join("\n")),
         }
+    }
+
+    /// A line of `/proc/PID/limits`: its soft and its hard limit.
+    pub fn open_files(&self) -> (String, String) {
+        let limits = std::fs::read_to_string(format!("/proc/{}/limits", self.child.id())).unwrap();
+        let line = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();
+        let mut words = line.split_whitespace().map(str::to_owned);
+        (words.next().unwrap(), words.next().unwrap())
     }
 
     /// Bytes in memory: all, and those that belong to no file.
@@ -92,13 +89,28 @@ impl Drop for Process {
     }
 }
 
+/// `eic-doctor serve` with a store at `url`, its files in `dir`; `at` may have port 0, and `more` is the rest of the configuration.
+pub fn serve(dir: &Path, url: &str, at: SocketAddr, more: &str) -> Command {
+    let certificates = dir.join("certificates");
+    // Nobody enrols: each has a certificate already.
+    std::fs::create_dir_all(&certificates).unwrap();
+    let config = dir.join("coordinator.toml");
+    let (certificates, dir) = (certificates.display(), dir.display());
+    let text = format!(
+        "[listen]\nagents = \"{at}\"\noperators = \"{dir}/operator.sock\"\n[store]\nurl = \"{url}\"\n\
+         [authority]\ndirectory = \"{dir}/authority\"\nnames = [\"localhost\"]\n\
+         [enrolment]\naccounts = [\"111122223333\"]\nidentity_certificates = \"{certificates}\"\n\
+         describe_instances = false\n{more}"
+    );
+    std::fs::write(&config, text).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_eic-doctor"));
+    command.args(["serve", "--config"]).arg(&config).stdout(Stdio::null());
+    command
+}
+
 /// As many open files as this process may have, for itself and what it starts; how many that are.
 pub fn raise_open_files() -> usize {
-    let limits = std::fs::read_to_string("/proc/self/limits").unwrap();
-    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();
-    let hard = line.split_whitespace().nth(1).unwrap().to_owned();
-    let own = std::process::id().to_string();
-    let raised = Command::new("prlimit").args(["--pid", &own, &format!("--nofile={hard}:{hard}")]).status();
-    assert!(raised.is_ok_and(|status| status.success()), "prlimit, of util-linux, raises the number of open files");
-    hard.parse().unwrap_or(usize::MAX)
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
+    usize::try_from(hard).unwrap()
 }

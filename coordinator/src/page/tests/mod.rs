@@ -151,15 +151,28 @@ impl Served {
 
     /// One run of the instance's, held at once.
     async fn submit(&self, id: &str, sequence: u64, results: Vec<CheckResult>) {
-        let content = Content::Full { report: report(|_| ()).encode_to_vec(), digest: [1; 32], results };
-        let received_at = NOW - 60_000 + sequence;
-        let submission = Submission {
-            instance_id: id.to_owned(),
-            half: Half::Os,
-            from: Some((KEY, sequence)),
-            received_at,
-            content,
-        };
+        let report = report(|_| ());
+        self.keep(id, Half::Os, Some((KEY, sequence)), NOW - 60_000 + sequence, report, results).await;
+    }
+
+    /// What the coordinator found of the instance by AWS's API.
+    async fn sweep(&self, id: &str, results: Vec<CheckResult>) {
+        let kept = results.iter().map(Into::into).collect();
+        let report = v1::AgentReport { facts: None, results: kept, ..report(|_| ()) };
+        self.keep(id, Half::Aws, None, NOW - 30_000, report, results).await;
+    }
+
+    async fn keep(
+        &self,
+        id: &str,
+        half: Half,
+        from: Option<([u8; 32], u64)>,
+        received_at: Millis,
+        report: v1::AgentReport,
+        results: Vec<CheckResult>,
+    ) {
+        let content = Content::Full { report: report.encode_to_vec(), digest: [1; 32], results };
+        let submission = Submission { instance_id: id.to_owned(), half, from, received_at, content };
         self.store.submit(vec![submission], 1, &[]).await.unwrap().remove(0).unwrap();
     }
 

@@ -98,11 +98,29 @@ async fn an_instances_view_has_the_answer_the_findings_and_the_remedies() {
     let answer = served.get("/instances/i-0a").await;
     assert_eq!(answer.status, 200);
     assert!(answer.text.contains("Nothing stands in the way inside the instance."), "{}", answer.text);
-    assert!(answer.text.contains("AWS's side is not part of this report."));
+    assert!(answer.text.contains("AWS's side has not been looked at"), "{}", answer.text);
     assert!(answer.text.contains("first enrolment of the instance") && answer.text.contains("0a0b"));
     assert!(answer.text.contains("Sign in to check now"));
     assert_eq!(served.get("/instances/i-none").await.status, 404);
     assert_eq!(served.get("/elsewhere").await.status, 404);
+}
+
+#[tokio::test]
+async fn an_instances_view_has_what_aws_says_of_it_besides_what_its_agent_says() {
+    const GROUP: &str = "aws.network.security-group-ingress";
+    let served = fleet().await;
+    served.sweep("i-0a", vec![finding(GROUP, Status::Fail, "no rule lets port 22 in")]).await;
+    let answer = served.get("/instances/i-0a").await;
+    let (inside, outside) = answer.text.split_once("Outside, by AWS's API").unwrap();
+    assert!(inside.contains("Nothing stands in the way inside the instance.") && !inside.contains(GROUP), "{inside}");
+    for expected in ["Not connectable.", "no rule lets port 22 in", "By the way <code>private</code> on port 22", GROUP]
+    {
+        assert!(outside.contains(expected), "{expected:?} in {outside}");
+    }
+    served.sweep("i-0b", vec![result(GROUP, Status::Ok)]).await;
+    served.store.silence(Half::Aws, NOW, NOW, &[]).await.unwrap();
+    let answer = served.get("/instances/i-0b").await;
+    assert!(answer.text.contains("nothing was heard since, so that all of it is unknown now"), "{}", answer.text);
 }
 
 #[tokio::test]

@@ -17,7 +17,6 @@ from pathlib import Path
 os.environ.setdefault("MOTO_ALLOW_NONEXISTENT_REGION", "true")
 os.environ.setdefault("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
 
-from moto.cloudformation import parsing
 from moto.core.utils import utcnow
 from moto.ec2.models import availability_zones_and_regions as zones
 
@@ -26,7 +25,6 @@ from moto.ec2.models.instances import Instance, InstanceBackend, MetadataOptions
 from moto.ec2.models.managed_prefixes import ManagedPrefixList, ManagedPrefixListBackend
 from moto.ec2.models.network_acls import NetworkAcl, NetworkAclBackend
 from moto.ec2.models.route_tables import Route
-from moto.iam.models import Role
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
@@ -188,6 +186,10 @@ def amend_metadata_options() -> None:
 
 def amend_stacks() -> None:
     """A role's inline policies are kept and told as JSON, and of a list `AWS::NoValue` is left out."""
+    # Imports all that a stack may hold, 3 s of processor time: only for a lab in which one is made.
+    from moto.cloudformation import parsing
+    from moto.iam.models import Role
+
     plain_put, plain_clean = Role.put_policy, parsing.clean_json
 
     def put_policy(self: Role, policy_name: str, policy_json: str | dict) -> None:
@@ -209,11 +211,16 @@ class Quiet(WSGIRequestHandler):
 def main() -> None:
     amendments = (
         amend_zones, amend_prefix_lists, amend_network_acls, amend_routes, amend_interfaces, amend_instances, amend_metadata_options,
-        amend_stacks,
     )  # fmt: skip
     for amend in amendments:
         amend()
-    server = make_server("127.0.0.1", 0, DomainDispatcherApplication(create_backend_app), threaded=True, request_handler=Quiet)
+
+    def create_app(service: str) -> object:
+        if service == "cloudformation":
+            amend_stacks()
+        return create_backend_app(service)
+
+    server = make_server("127.0.0.1", 0, DomainDispatcherApplication(create_app), threaded=True, request_handler=Quiet)
 
     plain_log = server.log
 

@@ -16,7 +16,7 @@ from machine import Machine
 from ssm_document import Document, Refused, shell
 from test_footprint import REPOSITORY
 from test_machine import spec
-from test_packages import AGENT, CONFIGURE, REPORT, STATE, PackagedTest
+from test_packages import AGENT, CONFIGURE, STATE, PackagedTest
 
 ROLLOUT = REPOSITORY / "packaging/rollout"
 TIMER = "eic-doctor-agent-report.timer"
@@ -182,8 +182,9 @@ class Rollout(PackagedTest):
             self.assert_phase_fails(builder, "build", "Install", "not a SHA-256", PackageSha256=hostile)
         self.assertEqual(self.sh(builder, "ls /usr/bin | grep eic-doctor || true"), "")
         for hostile in HOSTILE:
-            self.assert_phase_fails(builder, "build", "SetUp", "--coordinator is", Coordinator=hostile)
-            self.assert_phase_fails(builder, "build", "SetUp", "--start is", Start=hostile)
+            # All are read by the one command, which refuses the first: none of the others is run either.
+            self.assert_phase_fails(builder, "build", "SetUp", "--coordinator is", Coordinator=hostile, Start=hostile, Authorities=hostile)
+        self.assert_phase_fails(builder, "build", "SetUp", "--start is", Start=HOSTILE[0])
         self.assert_phase_fails(builder, "build", "SetUp", "is not base64", Authorities="$(touch /root/owned)")
         key = base64.b64encode(self.authorities + b"-----BEGIN PRIVATE KEY-----\n").decode()
         self.assert_phase_fails(builder, "build", "SetUp", "hold a private key", Authorities=key)

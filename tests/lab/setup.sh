@@ -25,6 +25,7 @@ openssl openssl
 dpkg-deb dpkg
 rpmbuild rpm
 buildah buildah
+kubectl kubernetes-client
 python3 python3
 node nodejs
 npm npm

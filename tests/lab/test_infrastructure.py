@@ -1,7 +1,7 @@
 """The roles that packaging/cloudformation and packaging/terraform make: held to `eic-doctor policy`, to each other, and used.
 
 Run by `python3 tests/lab/test_infrastructure.py` after `tests/lab/setup.sh`; needs target/debug/eic-doctor. Terraform itself is in no
-registry of packages: where the machine has it, it works out what the modules say, and elsewhere those tests are skipped.
+registry of packages: where the machine has it, it works out what the modules say, and elsewhere it is said that those tests did not run.
 """
 
 from __future__ import annotations
@@ -55,7 +55,15 @@ GIVEN = f'locals {{\n  account_id = "{ACCOUNT}"\n  partition  = "aws"\n}}\n' + "
     f'output "{name}" {{\n  value = local.{name}\n}}\n' for name in ("policy", "trust")
 )
 
-setUpModule, tearDownModule = aws_case.start, aws_case.stop
+with_terraform = unittest.skipUnless(shutil.which("terraform"), "this machine has no terraform")
+tearDownModule = aws_case.stop
+
+
+def setUpModule() -> None:
+    if not shutil.which("terraform"):
+        # `tests/run` says it again at its end.
+        print("not run: what Terraform itself makes of packaging/terraform, which this machine does not have", file=sys.stderr)
+    aws_case.start()
 
 
 def printed(whom: str) -> str:
@@ -165,7 +173,7 @@ class Roles(AwsTest):
             self.assertNotIn("missing_action", done.stdout)
             self.assertIn(self.id, done.stdout)
 
-    @unittest.skipUnless(shutil.which("terraform"), "this machine has no terraform")
+    @with_terraform
     def test_the_modules_make_the_roles_that_the_templates_make(self) -> None:
         for kind, cases in (("coordinator", COORDINATORS), ("member", MEMBERS)):
             for parameters, variables in cases:
@@ -235,7 +243,7 @@ class Modules(unittest.TestCase):
             # Of what is not named: the policy itself, which only gives the role its permissions.
             self.assertEqual(declared - named, {("aws_iam_role_policy", "this")}, kind)
 
-    @unittest.skipUnless(shutil.which("terraform"), "this machine has no terraform")
+    @with_terraform
     def test_terraform_finds_the_modules_in_its_own_form(self) -> None:
         done = subprocess.run(
             ["terraform", "fmt", "-check", "-recursive", "-diff", PACKAGING / "terraform"],
@@ -243,7 +251,7 @@ class Modules(unittest.TestCase):
         )  # fmt: skip
         self.assertEqual((done.returncode, done.stdout), (0, ""), done.stderr)
 
-    @unittest.skipUnless(shutil.which("terraform"), "this machine has no terraform")
+    @with_terraform
     def test_a_service_account_is_trusted_by_the_issuer_of_its_cluster(self) -> None:
         issuer = "oidc.eks.eu-west-1.amazonaws.com/id/0123456789ABCDEF"
         provider = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{issuer}"
@@ -254,7 +262,7 @@ class Modules(unittest.TestCase):
             {"StringEquals": {f"{issuer}:aud": "sts.amazonaws.com", f"{issuer}:sub": "system:serviceaccount:eic-doctor:eic-doctor"}},
         )
 
-    @unittest.skipUnless(shutil.which("terraform"), "this machine has no terraform")
+    @with_terraform
     def test_values_that_would_open_a_role_are_refused_with_their_name(self) -> None:
         coordinator, member = Module(self, "coordinator"), Module(self, "member")
         for module, good, bad in (

@@ -23,7 +23,7 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     if !unknown.is_empty() {
         writeln!(out, "### Not known\n\n| check | why |\n|---|---|")?;
         for result in unknown {
-            writeln!(out, "| `{}` | {} |", result.id, escaped(&result.why))?;
+            writeln!(out, "| `{}` | {} |", result.id, cell(&result.why))?;
         }
         writeln!(out)?;
     }
@@ -37,7 +37,7 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "<details><summary>{} checks: {}</summary>\n", report.counts.total, counts.join(", "))?;
     writeln!(out, "| status | check | |\n|---|---|---|")?;
     for result in &report.results {
-        writeln!(out, "| {} | `{}` | {} |", result.status, result.id, escaped(&result.title))?;
+        writeln!(out, "| {} | `{}` | {} |", result.status, result.id, cell(&result.title))?;
     }
     writeln!(out, "\n</details>")
 }
@@ -66,8 +66,29 @@ fn fenced(command: &str, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{fence}sh\n{command}\n{fence}\n")
 }
 
-/// Text that shows as itself: no markup, no HTML, no mention of a person, no end of a table's cell.
+/// Text that shows as itself: no markup, no HTML, no mention of a person. What stands between backticks is code, as in our own texts.
 fn escaped(text: &str) -> String {
+    marked_up(text, str::to_owned)
+}
+
+/// The same in a table, where a bar ends a cell even within code.
+fn cell(text: &str) -> String {
+    marked_up(text, |code| code.replace('|', "\\|"))
+}
+
+fn marked_up(text: &str, code: impl Fn(&str) -> String) -> String {
+    let parts: Vec<&str> = text.split('`').collect();
+    // Backticks that have no partner, or that touch and so are one longer fence, mark nothing.
+    let is_paired = parts.len() % 2 == 1 && parts[1..].iter().rev().skip(1).all(|part| !part.is_empty());
+    if !is_paired {
+        return parts.into_iter().map(literal).collect::<Vec<_>>().join("\\`");
+    }
+    let mark_up = |(n, part): (usize, &str)| if n % 2 == 0 { literal(part) } else { format!("`{}`", code(part)) };
+    parts.into_iter().enumerate().map(mark_up).collect()
+}
+
+/// Outside code.
+fn literal(text: &str) -> String {
     let mut shown = String::with_capacity(text.len() + 8);
     for character in text.chars() {
         match character {
@@ -111,6 +132,14 @@ mod tests {
         report.results[2].why = "<img src=x> [a](b) | @team `x`".to_owned();
         let text = written(&report);
         assert!(text.contains("&lt;img src=x&gt; \\[a\\](b) \\| &#64;team `x`"), "{text}");
+    }
+
+    #[test]
+    fn code_shows_as_it_is_and_a_backtick_without_a_partner_marks_nothing() {
+        assert_eq!(escaped("`a_b|<c>` and *d*"), "`a_b|<c>` and \\*d\\*");
+        assert_eq!(cell("`a_b|<c>`, d|e"), "`a_b\\|<c>`, d\\|e");
+        assert_eq!(escaped("a `b_c"), "a \\`b\\_c");
+        assert_eq!(escaped("``a_b``"), "\\`\\`a\\_b\\`\\`");
     }
 
     #[test]

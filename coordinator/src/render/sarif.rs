@@ -74,6 +74,7 @@ fn one(report: &Report, result: &CheckResult, rule_index: usize) -> Value {
         text.extend(remedy.command.clone());
     }
     let region = report.subject.region.as_deref().unwrap_or("region");
+    let name = report.subject.instance_id.as_deref().unwrap_or("instance");
     let instance = instance(report);
     json!({
         "ruleId": result.id,
@@ -83,7 +84,7 @@ fn one(report: &Report, result: &CheckResult, rule_index: usize) -> Value {
         "message": { "text": text.join("\n") },
         // Code scanning wants a file: the instance stands for it.
         "locations": [{
-            "physicalLocation": { "artifactLocation": { "uri": format!("ec2/{region}/{instance}") } },
+            "physicalLocation": { "artifactLocation": { "uri": format!("ec2/{region}/{name}") } },
             "logicalLocations": [{ "fullyQualifiedName": instance, "kind": "resource" }],
         }],
         // The same finding on the same instance is the same alert, whatever its words say today.

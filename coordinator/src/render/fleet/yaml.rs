@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use super::Shape;
 use crate::fleet::{InstanceReport, RunReport, SummaryReport};
+use crate::render::yaml::write_document;
 
 #[derive(Default)]
 pub(super) struct Yaml {
@@ -12,7 +13,7 @@ pub(super) struct Yaml {
 
 impl Shape for Yaml {
     fn begin(&mut self, run: &RunReport, out: &mut dyn Write) -> io::Result<()> {
-        serde_yaml_ng::to_writer(&mut *out, run).map_err(io::Error::other)
+        write_document(run, out)
     }
 
     fn instance(&mut self, instance: &InstanceReport, out: &mut dyn Write) -> io::Result<()> {
@@ -21,7 +22,7 @@ impl Shape for Yaml {
         }
         self.has_instances = true;
         // A list of one at the margin continues the list above it.
-        serde_yaml_ng::to_writer(&mut *out, &[instance]).map_err(io::Error::other)
+        write_document(&[instance], out)
     }
 
     fn end(&mut self, summary: &SummaryReport, out: &mut dyn Write) -> io::Result<()> {
@@ -29,6 +30,6 @@ impl Shape for Yaml {
             writeln!(out, "instances: []")?;
         }
         let summary = std::collections::BTreeMap::from([("summary", summary)]);
-        serde_yaml_ng::to_writer(&mut *out, &summary).map_err(io::Error::other)
+        write_document(&summary, out)
     }
 }

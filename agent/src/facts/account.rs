@@ -33,7 +33,8 @@ pub struct AccountFacts {
     pub open_files_limit: Fact<u64>,
     /// The OS user's shell, `/bin/sh` where none is named.
     pub shell: Fact<FileState>,
-    /// What the kernel starts the shell with, a program's own word: `/lib64/ld-linux-x86-64.so.2`; absent when it names none.
+    /// What the kernel starts the shell with, a program's own word: `/lib64/ld-linux-x86-64.so.2`; absent when it names none. Of a script
+    /// the interpreter, where that is not there, else what the interpreter is started with.
     pub shell_loader: Fact<FileState>,
     /// First line of `/run/nologin`.
     pub run_nologin: Fact<Untrusted>,

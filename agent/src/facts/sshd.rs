@@ -128,6 +128,8 @@ pub struct SocketUnit {
     pub accept: Fact<bool>,
     /// As systemd prints them: `[::]:22`, `0.0.0.0:22`, `22`.
     pub listen: Vec<Untrusted>,
+    /// `BindIPv6Only`, or what the kernel does where the unit does not say.
+    pub is_ipv6_only: Fact<bool>,
     /// systemd reads `Port` and `ListenAddress` out of `sshd_config` for it: Ubuntu's generator is there.
     pub follows_config: Fact<bool>,
 }
@@ -242,6 +244,9 @@ pub struct Listener {
     pub port: u16,
     /// `sshd`, or `systemd` where the socket unit listens; unreadable without the right to look into other processes.
     pub owner: Fact<Untrusted>,
+    /// It takes no IPv4, where its address is `::`; absent for IPv4.
+    #[serde(default)]
+    pub is_ipv6_only: Fact<bool>,
 }
 
 /// A program that is not sshd and listens on a port that sshd would have.

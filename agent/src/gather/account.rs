@@ -23,6 +23,8 @@ const GETENT_TIMEOUT: Duration = Duration::from_secs(2);
 const MEMBERS: usize = 16;
 /// Groups of one user that are kept.
 const GROUPS: usize = 256;
+/// The kernel follows a script to its interpreter so often (`BINPRM_MAX_RECURSION`, `exec_binprm` in `fs/exec.c`).
+const SCRIPTS: usize = 5;
 /// Sessions that are counted.
 const SESSIONS: usize = 1_024;
 /// Names of the zone whose local time needs no table.
@@ -344,10 +346,33 @@ fn gather_shell(host: &dyn Host, account: &Account) -> Fact<FileState> {
     }
 }
 
-/// The first text of the program that is such a path is the one that the kernel takes, for linkers put it right behind the headers.
+/// A script is started with its interpreter, which may be a script again.
 fn gather_shell_loader(host: &dyn Host, account: &Account) -> Fact<FileState> {
+    let mut path = shell_path(account);
+    for _ in 0..SCRIPTS {
+        let interpreter = host.beginning(&path).known().and_then(|beginning| parse::parse_interpreter(beginning));
+        match interpreter {
+            None => return gather_loader(host, &path),
+            // The kernel looks for it in the folder that the user happens to be in.
+            Some(relative) if !relative.starts_with('/') => {
+                return Fact::unreadable("an interpreter without its folder");
+            }
+            Some(interpreter) => {
+                let state = host.file_state(&interpreter);
+                if state.state == Fact::Absent {
+                    return Fact::Known(state);
+                }
+                path = interpreter;
+            }
+        }
+    }
+    Fact::unreadable("a script for a script for a script …")
+}
+
+/// The first text of the program that is such a path is the one that the kernel takes, for linkers put it right behind the headers.
+fn gather_loader(host: &dyn Host, program: &str) -> Fact<FileState> {
     let is_loader = |text: &str| text.rsplit('/').next().is_some_and(|name| name.starts_with("ld"));
-    match host.texts(&shell_path(account), "/lib", &is_loader) {
+    match host.texts(program, "/lib", &is_loader) {
         Fact::Known(texts) => texts
             .iter()
             .find(|text| is_loader(text))

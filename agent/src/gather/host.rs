@@ -77,6 +77,11 @@ pub trait Host: Sync {
     /// be asked.
     fn units(&self, units: &[&str], properties: &[Property]) -> Fact<Vec<ShownUnit>>;
 
+    /// The first part of a regular file, in which the line of its interpreter would stand. Not gathered from recordings.
+    fn beginning(&self, _path: &str) -> Fact<Vec<u8>> {
+        Fact::NotGathered
+    }
+
     /// The NUL-terminated texts in a program that begin so, in their order, up to the first that is enough.
     fn texts(&self, program: &str, beginning: &str, is_enough: &dyn Fn(&str) -> bool) -> Fact<Vec<String>>;
 

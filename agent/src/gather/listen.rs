@@ -69,7 +69,8 @@ pub(super) fn gather_listeners(
     let mut listeners = Vec::new();
     for socket in sockets {
         if let Some(owner) = owner(socket, processes, &init, &is_units) {
-            listeners.push(Listener { address: socket.address, port: socket.port, owner });
+            let is_ipv6_only = socket.is_ipv6_only.clone();
+            listeners.push(Listener { address: socket.address, port: socket.port, owner, is_ipv6_only });
         }
     }
     Fact::Known(listeners)

@@ -224,6 +224,10 @@ impl Host for RealHost {
         }
     }
 
+    fn beginning(&self, path: &str) -> Fact<Vec<u8>> {
+        fact(read_beginning(path))
+    }
+
     fn texts(&self, program: &str, beginning: &str, is_enough: &dyn Fn(&str) -> bool) -> Fact<Vec<String>> {
         fact(program::texts(program, beginning, is_enough))
     }

@@ -11,7 +11,7 @@ use super::host::{Host, Property, Run};
 
 /// `sshd.service` on one family, `ssh.service` on the other, an alias of it there.
 const UNITS: [&str; 4] = ["ssh.service", "sshd.service", "ssh.socket", "sshd.socket"];
-const PROPERTIES: [Property; 11] = [
+const PROPERTIES: [Property; 12] = [
     Property { interface: "Unit", name: "Id" },
     Property { interface: "Unit", name: "LoadState" },
     Property { interface: "Unit", name: "ActiveState" },
@@ -22,6 +22,7 @@ const PROPERTIES: [Property; 11] = [
     Property { interface: "Unit", name: "NeedDaemonReload" },
     Property { interface: "Service", name: "ExecStart" },
     Property { interface: "Socket", name: "Accept" },
+    Property { interface: "Socket", name: "BindIPv6Only" },
     Property { interface: "Socket", name: "Listen" },
 ];
 /// Of Ubuntu's openssh-server since 24.04: writes `ssh.socket`'s addresses from what `sshd -G` prints.
@@ -105,12 +106,23 @@ fn gather_socket_unit(host: &dyn Host, unit: &ShownUnit) -> SocketUnit {
         accept: boolean(unit.first("Accept")),
         // `0.0.0.0:22 (Stream)`.
         listen: unit.all("Listen").filter_map(|listen| listen.split_whitespace().next()).map(Into::into).collect(),
+        is_ipv6_only: gather_is_ipv6_only(host, unit.first("BindIPv6Only")),
         follows_config: match host.file_state(GENERATOR).state {
             Fact::Known(_) => Fact::Known(true),
             Fact::Absent => Fact::Known(false),
             Fact::Unreadable(why) => Fact::Unreadable(why),
             Fact::NotGathered => Fact::NotGathered,
         },
+    }
+}
+
+/// `default` is what the kernel's setting says.
+fn gather_is_ipv6_only(host: &dyn Host, value: &str) -> Fact<bool> {
+    match value {
+        "ipv6-only" => Fact::Known(true),
+        "both" => Fact::Known(false),
+        "default" => host.read("/proc/sys/net/ipv6/bindv6only").map(|bytes| bytes.trim_ascii() == b"1"),
+        _ => Fact::NotGathered,
     }
 }
 

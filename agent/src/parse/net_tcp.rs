@@ -2,16 +2,20 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use eic_doctor_proto::Fact;
+
 use super::{Parsed, text};
 
 /// `TCP_LISTEN` of the kernel's `tcp_states.h`.
 const LISTEN: &str = "0A";
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListenSocket {
     pub address: IpAddr,
     pub port: u16,
     pub inode: u64,
+    /// IPV6_V6ONLY of ipv6(7), which `/proc/net/tcp6` does not tell; absent for IPv4.
+    pub is_ipv6_only: Fact<bool>,
 }
 
 /// Of both files, in either order; other states are passed over in silence.
@@ -31,6 +35,7 @@ pub fn parse_net_tcp(bytes: &[u8]) -> Parsed<Vec<ListenSocket>> {
                 address: parse_address(address)?,
                 port: u16::from_str_radix(port, 16).ok()?,
                 inode: inode.parse().ok()?,
+                is_ipv6_only: Fact::NotGathered,
             })
         });
         match socket {
@@ -81,8 +86,18 @@ mod tests {
         assert_eq!(
             parsed.value,
             [
-                ListenSocket { address: "127.0.0.1".parse().unwrap(), port: 8080, inode: 4242 },
-                ListenSocket { address: "2001:db8::1".parse().unwrap(), port: 22, inode: 7 },
+                ListenSocket {
+                    address: "127.0.0.1".parse().unwrap(),
+                    port: 8080,
+                    inode: 4242,
+                    is_ipv6_only: Fact::NotGathered
+                },
+                ListenSocket {
+                    address: "2001:db8::1".parse().unwrap(),
+                    port: 22,
+                    inode: 7,
+                    is_ipv6_only: Fact::NotGathered
+                },
             ]
         );
         assert_eq!(parsed.not_understood.len(), 1);

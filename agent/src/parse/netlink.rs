@@ -270,7 +270,7 @@ pub(super) fn each<T, C: Default + Extend<T>>(
 pub(super) struct Attributes<'a>(&'a [u8]);
 
 impl<'a> Attributes<'a> {
-    fn get(&self, kind: u16) -> Option<&'a [u8]> {
+    pub(super) fn get(&self, kind: u16) -> Option<&'a [u8]> {
         let mut rest = self.0;
         loop {
             let length = usize::from(u16_at(rest, 0)?);

@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use eic_doctor_proto::Fact;
+
 use super::net_tcp::ListenSocket;
 use super::{Parsed, netlink};
 
@@ -12,10 +14,12 @@ const MESSAGE: usize = 72;
 const TCP_LISTEN: u8 = 10;
 const AF_INET: u8 = 2;
 const AF_INET6: u8 = 10;
+/// One byte, of IPv6 sockets in state LISTEN (Linux 4.3 and newer).
+const INET_DIAG_SKV6ONLY: u16 = 11;
 
 /// Other states are passed over in silence.
 pub fn parse_netlink_sockets(bytes: &[u8]) -> Parsed<Vec<ListenSocket>> {
-    netlink::each(bytes, SOCK_DIAG_BY_FAMILY, MESSAGE, |message, _| {
+    netlink::each(bytes, SOCK_DIAG_BY_FAMILY, MESSAGE, |message, attributes| {
         if *message.get(1)? != TCP_LISTEN {
             return Some(None);
         }
@@ -26,7 +30,12 @@ pub fn parse_netlink_sockets(bytes: &[u8]) -> Parsed<Vec<ListenSocket>> {
         };
         let port = u16::from_be_bytes(message.get(4..6)?.try_into().ok()?);
         let inode = u32::from_ne_bytes(message.get(68..72)?.try_into().ok()?);
-        Some(Some(ListenSocket { address, port, inode: u64::from(inode) }))
+        let is_ipv6_only = match attributes.get(INET_DIAG_SKV6ONLY).and_then(<[u8]>::first) {
+            Some(flag) => Fact::Known(*flag != 0),
+            None if address.is_ipv4() => Fact::Absent,
+            None => Fact::NotGathered,
+        };
+        Some(Some(ListenSocket { address, port, inode: u64::from(inode), is_ipv6_only }))
     })
 }
 
@@ -35,7 +44,11 @@ mod tests {
     use super::*;
 
     fn message(family: u8, state: u8, port: u16, address: &[u8], inode: u32) -> Vec<u8> {
-        let mut message = 88_u32.to_ne_bytes().to_vec();
+        with_attributes(family, state, port, address, inode, &[])
+    }
+
+    fn with_attributes(family: u8, state: u8, port: u16, address: &[u8], inode: u32, attributes: &[u8]) -> Vec<u8> {
+        let mut message = (88 + attributes.len() as u32).to_ne_bytes().to_vec();
         message.extend(SOCK_DIAG_BY_FAMILY.to_ne_bytes());
         message.resize(16, 0);
         message.extend([family, state, 0, 0]);
@@ -44,7 +57,22 @@ mod tests {
         message.extend(address);
         message.resize(84, 0);
         message.extend(inode.to_ne_bytes());
+        message.extend(attributes);
         message
+    }
+
+    #[test]
+    fn a_socket_says_whether_it_takes_ipv4_too() {
+        let told = |attributes: &[u8]| {
+            let bytes = with_attributes(10, 10, 22, &[0; 16], 7, attributes);
+            parse_netlink_sockets(&bytes).value.remove(0).is_ipv6_only
+        };
+        // A byte with its header of four, padded to eight; before it INET_DIAG_SHUTDOWN (8).
+        assert_eq!(told(&[5, 0, 8, 0, 0, 0, 0, 0, 5, 0, 11, 0, 1, 0, 0, 0]), Fact::Known(true));
+        assert_eq!(told(&[5, 0, 11, 0, 0, 0, 0, 0]), Fact::Known(false));
+        for untold in [&[][..], &[4, 0, 11, 0], &[9, 0, 11, 0, 1, 0, 0, 0]] {
+            assert_eq!(told(untold), Fact::NotGathered, "{untold:?}");
+        }
     }
 
     #[test]
@@ -60,8 +88,13 @@ mod tests {
         assert_eq!(
             parsed.value,
             [
-                ListenSocket { address: "::1".parse().unwrap(), port: 22, inode: 7 },
-                ListenSocket { address: "127.0.0.1".parse().unwrap(), port: 8080, inode: 4242 },
+                ListenSocket { address: "::1".parse().unwrap(), port: 22, inode: 7, is_ipv6_only: Fact::NotGathered },
+                ListenSocket {
+                    address: "127.0.0.1".parse().unwrap(),
+                    port: 8080,
+                    inode: 4242,
+                    is_ipv6_only: Fact::Absent,
+                },
             ]
         );
         assert_eq!(parsed.not_understood.len(), 1);

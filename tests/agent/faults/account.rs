@@ -185,20 +185,31 @@ pub const FAULTS: &[Fault] = &[
         name: "a key pushed for root, whom sshd does not let in",
         world: healthy::debian_12,
         break_it: |facts, attempt| {
-            attempt.os_user = "root".parse().expect("an OS user");
-            let account = known(&mut facts.account.os_user);
-            (account.name, account.uid, account.gid) = ("root".into(), 0, 0);
+            healthy::becomes_root(facts, attempt);
             healthy::set_effective(facts, "permitrootlogin", "no");
         },
         changes: &["os.sshd.root-login fail"],
     },
     Fault {
+        name: "a key pushed for root, whom sshd does not let in from a part of the addresses",
+        world: healthy::al2,
+        break_it: |facts, attempt| {
+            healthy::becomes_root(facts, attempt);
+            healthy::perhaps(facts, "permitrootlogin", "Address 10.0.8.0/28", "no");
+        },
+        changes: &["os.sshd.root-login unknown"],
+    },
+    Fault {
+        name: "a list that denies the user from a part of the addresses",
+        world: healthy::al2,
+        break_it: |facts, _| healthy::perhaps(facts, "denyusers", "Address 10.0.8.0/28", "ec2-user"),
+        changes: &["os.sshd.user-allowed unknown"],
+    },
+    Fault {
         name: "a key pushed for root, whom sshd wants a command of",
         world: healthy::al2023,
         break_it: |facts, attempt| {
-            attempt.os_user = "root".parse().expect("an OS user");
-            let account = known(&mut facts.account.os_user);
-            (account.name, account.uid, account.gid) = ("root".into(), 0, 0);
+            healthy::becomes_root(facts, attempt);
             healthy::set_effective(facts, "permitrootlogin", "forced-commands-only");
         },
         changes: &["os.sshd.root-login fail"],

@@ -83,6 +83,7 @@ pub fn ubuntu_2404() -> World {
         active_state: "active".into(),
         accept: Fact::Known(false),
         listen: vec!["0.0.0.0:22".into(), "[::]:22".into()],
+        is_ipv6_only: Fact::Known(false),
         follows_config: Fact::Known(true),
     });
     for listener in listeners(&mut facts) {
@@ -134,6 +135,19 @@ pub fn results(world: &World) -> Vec<CheckResult> {
 pub fn set_effective(facts: &mut OsFacts, keyword: &str, value: &str) {
     let Fact::Known(config) = &mut facts.sshd.effective else { panic!("no effective configuration") };
     config.keywords.insert(keyword.to_owned(), vec![value.into()]);
+}
+
+/// A line of a `Match` that holds for some of the attempt's addresses. It comes before what is said elsewhere.
+pub fn perhaps(facts: &mut OsFacts, keyword: &str, condition: &str, value: &str) {
+    let Fact::Known(config) = &mut facts.sshd.config else { panic!("no configuration") };
+    let line = setting(keyword, value, Some(("/etc/ssh/sshd_config", 150)));
+    config.settings.insert(0, ConfigSetting { condition: Some(condition.into()), is_uncertain: true, ..line });
+}
+
+pub fn becomes_root(facts: &mut OsFacts, attempt: &mut Attempt) {
+    attempt.os_user = "root".parse().expect("an OS user");
+    let Fact::Known(account) = &mut facts.account.os_user else { panic!("no account") };
+    (account.name, account.uid, account.gid) = ("root".into(), 0, 0);
 }
 
 pub fn files(facts: &mut OsFacts) -> &mut Vec<FileState> {
@@ -293,6 +307,7 @@ fn sshd_service(facts: &mut OsFacts, unit: &str, version: &str, exec_start: &[&s
         address: address.parse().expect("an address"),
         port: 22,
         owner: Fact::Known("sshd".into()),
+        is_ipv6_only: Fact::NotGathered,
     };
     facts.sshd.listeners = Fact::Known(vec![listener("0.0.0.0"), listener("::")]);
     facts.sshd.configured = Fact::Known(Vec::new());

@@ -49,6 +49,8 @@ class Row:
     # The attempt, for the login and for the agent.
     os_user: str = "ec2-user"
     source: str = CLIENT
+    # What the agent is told of the source where that is not all: a range that it is in, or nothing.
+    told_source: str | None = ""
     address: str = INSTANCE
     port: int = 22
     via: str = "public"
@@ -64,8 +66,9 @@ class Row:
     untried: str | None = None
 
     def attempt(self) -> list[str]:
+        told = self.source if self.told_source == "" else self.told_source
         return [
-            "--os-user", self.os_user, "--via", self.via, "--source", self.source, "--address", self.address,
+            "--os-user", self.os_user, "--via", self.via, *(["--source", told] if told else []), "--address", self.address,
             "--port", str(self.port), *self.flags,
         ]  # fmt: skip
 

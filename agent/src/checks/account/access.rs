@@ -13,7 +13,8 @@ check! {
     /// session. A no of either closes the connection, although the log says `Accepted publickey`, or would have. The rules stand in
     /// `/etc/pam.d/sshd` and what it draws in (`common-account`, `password-auth`, …). Those that keep users out in practice:
     /// `pam_access` with `/etc/security/access.conf`, which hardening guides and domain joins write; `pam_listfile`,
-    /// `pam_succeed_if … ingroup`, `pam_time`, `pam_shells`; `pam_limits` with `maxlogins`; a rule whose module was removed with its
+    /// `pam_succeed_if … ingroup`, `pam_time`, `pam_shells`; `pam_limits` with `maxlogins`, or with
+    /// no processes, files or memory for the session; a rule whose module was removed with its
     /// package; an edited file that PAM does not understand. The client sees `Connection closed`, the log `Access denied for user …
     /// by PAM account configuration`, or `pam_open_session()` and a reason.
     ///
@@ -326,6 +327,27 @@ mod tests {
         assert_eq!(with("* - maxsyslogins 5", 0), "fail");
         assert_eq!(with("root - maxlogins 0", 0), "ok");
         assert_eq!(with("* soft nofile 65536", 0), "ok");
+    }
+
+    #[test]
+    fn limits_of_the_kernel_end_a_session_that_they_leave_nothing() {
+        let with = |lines: &[&str]| {
+            word(&verdict(healthy::rhel9(), |facts| pam_file(facts, "/etc/security/limits.d/x.conf", lines)))
+        };
+        for line in ["nproc 0", "nproc 1", "nofile 3", "as 1", "data 0", "stack 0"] {
+            assert_eq!(with(&[&format!("ec2-user hard {line}")]), "fail", "{line}");
+            assert_eq!(with(&[&format!("* soft {line}")]), "fail", "{line}");
+        }
+        for line in ["nproc 2", "nofile 10", "as 20000", "data 500", "stack 8"] {
+            assert_eq!(with(&[&format!("* - {line}")]), "unknown", "{line}");
+        }
+        for line in ["nproc 20", "nofile 1024", "as unlimited", "core 0", "fsize 0", "cpu 1"] {
+            assert_eq!(with(&[&format!("* - {line}")]), "ok", "{line}");
+        }
+        // Who is named is taken before everybody, a soft limit is never above the hard one, and other users' limits are theirs.
+        assert_eq!(with(&["ec2-user - nproc 100", "* - nproc 0"]), "ok");
+        assert_eq!(with(&["* hard nproc 0", "* soft nproc 100"]), "fail");
+        assert_eq!(with(&["bob hard nproc 0", "@staff hard nproc 0"]), "ok");
     }
 
     #[test]

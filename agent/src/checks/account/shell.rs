@@ -13,7 +13,7 @@ check! {
     /// the client sees `Permission denied (publickey)`. A shell such as `/usr/sbin/nologin` or `/bin/false` passes that look: the
     /// pushed key is accepted, and then the shell ends the session at once, with or without a sentence. Both happen when a package
     /// with a shell is removed, when a user was made as a service account, or when hardening takes shells away. A shell that was built
-    /// for another system, with another loader than this one has, ends as soon.
+    /// for another system, with another loader than this one has, ends as soon, and so does a script without its interpreter.
     ///
     /// ## How to look by hand
     /// On the instance: `getent passwd NAME` shows the shell in the last field (none means `/bin/sh`), `ls -lL` the program, and
@@ -83,8 +83,7 @@ fn judge(facts: &OsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
                 (why, seen(format!("mode {mode:04o}")))
             } else if let Some(loader) = missing_loader(facts) {
                 let why = format!(
-                    "the shell `{path}` is built for a system that has `{loader}`, which is not here: the key is accepted, and the \
-                     session ends at once"
+                    "the shell `{path}` is started with `{loader}`, which is not here: the key is accepted, and the session ends at once"
                 );
                 (why, ("no such file".to_owned(), loader.to_string()))
             } else {

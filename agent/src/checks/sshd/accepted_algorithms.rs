@@ -32,6 +32,7 @@ check! {
 
 const KEYWORD: &str = "pubkeyacceptedalgorithms";
 const ED25519: &str = "ssh-ed25519";
+const RSA: [&str; 2] = ["rsa-sha2-512", "rsa-sha2-256"];
 
 fn judge(facts: &OsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
     let config = lines::effective(facts)?;
@@ -39,16 +40,17 @@ fn judge(facts: &OsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
         return Ok(Verdict::ok("no line changes the built-in list, which has ssh-ed25519", lines::at(config)));
     }
     lines::over_sources(facts, attempt, KEYWORD, |value| {
-        if has_ed25519(value) {
+        if has(value, ED25519) {
             return Ok(Verdict::ok(format!("{ED25519} is in PubkeyAcceptedAlgorithms"), lines::at(config)));
         }
-        let bad = lines::bad(facts, KEYWORD, |value| !has_ed25519(value));
+        let bad = lines::bad(facts, KEYWORD, |value| !has(value, ED25519));
         let text = "Take the line out, or add `ssh-ed25519` to it (an RSA key, pushed by \
                     `aws ec2-instance-connect send-ssh-public-key`, may work without)";
         let good = format!("{} +{ED25519}", keyword(config));
         let verify = "eic-doctor-agent check --only os.sshd";
         let remedy = lines::comment_out_or_match(facts, attempt, text, &good, &bad, verify);
-        let why = "sshd accepts no Ed25519 key, and that is what AWS's clients push";
+        let rsa = if has(value, RSA[0]) || has(value, RSA[1]) { "; an RSA key would be let in" } else { "" };
+        let why = format!("sshd accepts no Ed25519 key, and that is what AWS's clients push{rsa}");
         Ok(Verdict::fail(lines::finding(facts, KEYWORD, why, remedy, &bad)))
     })
 }
@@ -61,28 +63,43 @@ fn keyword(config: &EffectiveConfig) -> &'static str {
     }
 }
 
-/// As `sshd -T` prints the list, or as a line has it.
-fn has_ed25519(list: &str) -> bool {
+/// As `sshd -T` prints the list, or as a line has it. The built-in list has the algorithms that are asked for here.
+fn has(list: &str, algorithm: &str) -> bool {
     if let Some(taken_away) = list.strip_prefix('-') {
-        return !list_matches(ED25519, taken_away);
+        return !list_matches(algorithm, taken_away);
     }
     // Added to the built-in list, or put before it.
-    list.starts_with(['+', '^']) || list.split(',').any(|name| name.trim() == ED25519 || list_matches(ED25519, name))
+    list.starts_with(['+', '^'])
+        || list.split(',').any(|name| name.trim() == algorithm || list_matches(algorithm, name))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::has_ed25519;
+    use eic_doctor_proto::Verdict;
+
+    use super::{ED25519, has, judge};
     use crate::checks::healthy::{self, changes};
+
+    #[test]
+    fn a_list_that_lets_an_rsa_key_in_is_told_from_one_that_does_not() {
+        let why = |list: &str| {
+            let mut world = healthy::al2023();
+            healthy::set_effective(&mut world.facts, "pubkeyacceptedalgorithms", list);
+            let Ok(Verdict::Fail(finding)) = judge(&world.facts, &world.attempt) else { panic!("no failure") };
+            finding.why
+        };
+        assert!(why("rsa-sha2-512,rsa-sha2-256").ends_with("push; an RSA key would be let in"));
+        assert!(why("ecdsa-sha2-nistp256").ends_with("push"));
+    }
 
     #[test]
     fn a_list_as_it_is_printed_and_as_it_is_written() {
         for list in ["ssh-ed25519", "rsa-sha2-512,ssh-ed25519", "+ssh-rsa", "^rsa-sha2-512", "-ssh-rsa,ecdsa*", "ssh-*"]
         {
-            assert!(has_ed25519(list), "{list}");
+            assert!(has(list, ED25519), "{list}");
         }
         for list in ["rsa-sha2-512", "ssh-ed25519-cert-v01@openssh.com", "-ssh-ed25519*", "-*", ""] {
-            assert!(!has_ed25519(list), "{list}");
+            assert!(!has(list, ED25519), "{list}");
         }
     }
 

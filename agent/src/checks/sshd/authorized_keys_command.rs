@@ -321,6 +321,7 @@ mod tests {
                 active_state: "active".into(),
                 accept: Fact::Known(true),
                 listen: vec!["[::]:22".into()],
+                is_ipv6_only: Fact::NotGathered,
                 follows_config: Fact::NotGathered,
             });
         };

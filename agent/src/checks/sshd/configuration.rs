@@ -257,6 +257,7 @@ mod tests {
             active_state: "active".into(),
             accept: Fact::Known(accept),
             listen: vec!["[::]:22".into()],
+            is_ipv6_only: Fact::NotGathered,
             follows_config: Fact::NotGathered,
         };
         for (accept, expected) in [(true, "fail"), (false, "warn")] {

@@ -1,9 +1,9 @@
 use eic_doctor_proto::{Attempt, Command, Finding, Remedy, Verdict, Via, check};
 
 use super::lines;
-use crate::checks::platform;
-use crate::facts::{ImdsView, OsFacts};
-use crate::sshd_config::seconds;
+use crate::checks::{keys_command, platform};
+use crate::facts::{EffectiveConfig, ImdsView, OsFacts, Startups};
+use crate::sshd_config::{Version, seconds};
 
 check! {
     /// sshd's limits let a connection in, and leave it the time to log in.
@@ -11,7 +11,8 @@ check! {
     /// ## Why it matters
     /// From `MaxStartups` START:RATE:FULL on sshd drops new connections at random, and all of them while FULL others have not logged in
     /// yet (`drop connection … past MaxStartups`); scanners hold such places for two minutes each. `PerSourceMaxStartups 0` lets nobody
-    /// in. `LoginGraceTime` covers two runs of the keys command, each of up to 5 seconds. `PerSourcePenalties` (OpenSSH 9.8 and newer)
+    /// in. `LoginGraceTime` covers two runs of the keys command, each of up to 5 seconds; OpenSSH 9.8 and newer adds up to 4 at random.
+    /// `PerSourcePenalties` (OpenSSH 9.8 and newer)
     /// shuts an address out for a while after a failed login: the console's clients come from eight addresses for a whole Region, so one
     /// user's failure shuts the others out. `RefuseConnection yes` ends every connection.
     ///
@@ -35,8 +36,11 @@ check! {
 }
 
 const VERIFY: &str = "eic-doctor-agent check --only os.sshd";
-/// Two runs of the keys command take at least this, on the fastest instance.
+const KEYWORD: &str = "logingracetime";
+/// Two runs of the three scripts take at least this, on the fastest instance.
 const NEVER: u32 = 1;
+/// Seconds (OpenSSH 9.8, `grace_alarm` in `sshd-session.c`).
+const JITTER: u32 = 4;
 /// Twice the five seconds that the keys command may take.
 const SAFE: u32 = 10;
 /// As long as a pushed key lives.
@@ -44,12 +48,11 @@ const LONG: u32 = 60;
 
 fn judge(facts: &OsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
     let config = lines::effective(facts)?;
-    if let Some(startups) = facts.sshd.process.known().and_then(|process| process.startups.known())
-        && startups.now >= startups.begin
-        && startups.full > 0
-    {
-        let finding = crowded(facts, startups.now, startups.begin, startups.full);
-        return Ok(if startups.now >= startups.full { Verdict::fail(finding) } else { Verdict::warn(finding) });
+    let startups = facts.sshd.process.known().and_then(|process| process.startups.known());
+    let crowd = startups.filter(|startups| startups.now >= startups.begin && startups.full > 0);
+    // What ends every connection comes first: a warning would hide it.
+    if let Some(crowd) = crowd.filter(|crowd| crowd.now >= crowd.full) {
+        return Ok(Verdict::fail(crowded(facts, crowd)));
     }
     if lines::value_if_any(config, "refuseconnection").is_some() {
         let refused = lines::over_sources(facts, attempt, "refuseconnection", |value| {
@@ -71,29 +74,60 @@ fn judge(facts: &OsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
         let why = "sshd drops every connection: PerSourceMaxStartups is 0";
         return Ok(Verdict::fail(take_out(facts, "persourcemaxstartups", why, |value| value == "0")));
     }
-    let grace = lines::value(config, "logingracetime")?;
-    let Ok(grace) = grace.parse::<u32>() else {
-        return Err(Verdict::unknown(format!("LoginGraceTime is `{grace}`")));
-    };
-    let is_short = |value: &str| value.parse().is_ok_and(|grace: u32| grace > 0 && grace < SAFE);
-    let needed = 2 * milliseconds(&facts.imds.as_keys_user).or_else(|| milliseconds(&facts.imds.as_root)).unwrap_or(0);
-    let is_too_short = grace > 0 && (grace <= NEVER || u64::from(grace) * 1_000 <= needed);
-    if is_too_short {
-        let why =
-            format!("sshd hangs up after {grace} s (LoginGraceTime): the keys command runs twice, and needs longer");
-        return Ok(Verdict::fail(take_out(facts, "logingracetime", &why, is_short)));
+    let grace = grace(facts, config);
+    if matches!(grace, Ok(Verdict::Fail(_)) | Err(_)) {
+        return grace;
     }
-    if grace > 0 && grace < SAFE {
-        let why = format!(
-            "sshd hangs up after {grace} s (LoginGraceTime): the keys command runs twice, and may need up to {SAFE} s"
-        );
-        return Ok(Verdict::warn(take_out(facts, "logingracetime", &why, is_short)));
+    if let Some(crowd) = crowd {
+        return Ok(Verdict::warn(crowded(facts, crowd)));
+    }
+    if matches!(grace, Ok(Verdict::Warn(_))) {
+        return grace;
     }
     if let Some(finding) = penalties(facts, attempt) {
         return Ok(Verdict::warn(finding));
     }
     let startups = lines::value_if_any(config, "maxstartups").unwrap_or("unknown");
+    let grace = lines::value(config, KEYWORD)?;
     Ok(Verdict::ok(format!("MaxStartups {startups}, LoginGraceTime {grace}"), lines::at(config)))
+}
+
+/// LoginGraceTime against what two runs of the keys command take.
+fn grace(facts: &OsFacts, config: &EffectiveConfig) -> Result<Verdict, Verdict> {
+    let value = lines::value(config, KEYWORD)?;
+    let Ok(grace) = value.parse::<u32>() else {
+        return Err(Verdict::unknown(format!("LoginGraceTime is `{value}`")));
+    };
+    if grace == 0 || grace >= SAFE {
+        return Ok(Verdict::ok(format!("LoginGraceTime {grace}"), lines::at(config)));
+    }
+    let is_short = |value: &str| value.parse().is_ok_and(|grace: u32| grace > 0 && grace < SAFE);
+    let finding = |why: String| take_out(facts, KEYWORD, &why, is_short);
+    let answered = milliseconds(&facts.imds.as_keys_user).or_else(|| milliseconds(&facts.imds.as_root)).unwrap_or(0);
+    // Only of the scripts it is known what they ask for, and that they are slow themselves.
+    let is_scripts = keys_command::is_three_scripts(facts) == Some(true);
+    let is_never = is_scripts && grace + extra(facts) <= NEVER;
+    let is_late = is_scripts && u64::from(grace + extra(facts)) * 1_000 <= 2 * answered;
+    if is_never || is_late {
+        let why =
+            format!("sshd hangs up after {grace} s (LoginGraceTime): the keys command runs twice, and needs longer");
+        return Ok(Verdict::fail(finding(why)));
+    }
+    if grace <= NEVER {
+        let why = format!(
+            "sshd hangs up after {grace} s (LoginGraceTime): whether two runs of this keys command come to an end before is not known"
+        );
+        return Err(Verdict::unknown(why).seen(format!("LoginGraceTime {grace}"), lines::at(config)));
+    }
+    Ok(Verdict::warn(finding(format!(
+        "sshd hangs up after {grace} s (LoginGraceTime): the keys command runs twice, and may need up to {SAFE} s"
+    ))))
+}
+
+/// What sshd may wait beyond LoginGraceTime, in seconds: from 9.8 on up to four, at random.
+fn extra(facts: &OsFacts) -> u32 {
+    let version = facts.sshd.version.known().and_then(|banner| Version::of(banner.raw()));
+    if version.is_some_and(|version| version < Version::PENALTIES) { 0 } else { JITTER }
 }
 
 fn take_out(facts: &OsFacts, keyword: &str, why: &str, is_bad: impl Fn(&str) -> bool) -> Finding {
@@ -102,7 +136,8 @@ fn take_out(facts: &OsFacts, keyword: &str, why: &str, is_bad: impl Fn(&str) -> 
     lines::finding(facts, keyword, why, remedy, &bad)
 }
 
-fn crowded(facts: &OsFacts, now: u32, begin: u32, full: u32) -> Finding {
+fn crowded(facts: &OsFacts, crowd: &Startups) -> Finding {
+    let Startups { now, begin, full } = *crowd;
     let restart = Command::new("systemctl").args(["restart", platform::unit(facts)]);
     let remedy = Remedy::by_command(
         "Free the places, as root on the instance; open sessions stay. Then narrow the security group to who has business here, or raise \
@@ -158,6 +193,7 @@ mod tests {
     }
 
     const FAIL: [&str; 1] = ["os.sshd.connection-limits fail"];
+    const UNKNOWN: [&str; 1] = ["os.sshd.connection-limits unknown"];
     const WARN: [&str; 1] = ["os.sshd.connection-limits warn"];
 
     #[test]
@@ -174,6 +210,34 @@ mod tests {
             }
         });
         assert!(slow.contains(&FAIL[0].to_owned()), "{slow:?}");
+    }
+
+    #[test]
+    fn a_second_of_grace_is_judged_only_where_the_programs_are_known() {
+        let one_second = |world: World, banner: &str| {
+            changes(world, |facts, _| {
+                healthy::set_effective(facts, "logingracetime", "1");
+                facts.sshd.version = Fact::Known(banner.into());
+            })
+        };
+        assert_eq!(one_second(healthy::al2023(), "OpenSSH_9.7p1"), FAIL);
+        // From here on sshd adds up to four seconds at random.
+        assert_eq!(one_second(healthy::al2023(), "OpenSSH_9.8p1"), UNKNOWN);
+        assert_eq!(one_second(healthy::al2023(), "OpenSSH"), UNKNOWN);
+        // The one program of 2.0.0 is faster, and how much is not published.
+        assert_eq!(one_second(healthy::rhel9(), "OpenSSH_8.7p1"), UNKNOWN);
+    }
+
+    #[test]
+    fn a_crowd_hides_nothing_that_ends_every_connection() {
+        for (keyword, value) in [("refuseconnection", "yes"), ("persourcemaxstartups", "0"), ("logingracetime", "1")] {
+            let changed = changes(healthy::al2023(), |facts, _| {
+                healthy::set_effective(facts, keyword, value);
+                let Fact::Known(process) = &mut facts.sshd.process else { panic!("no process") };
+                process.startups = Fact::Known(Startups { now: 10, begin: 10, full: 100 });
+            });
+            assert_eq!(changed, FAIL, "{keyword}");
+        }
     }
 
     #[test]

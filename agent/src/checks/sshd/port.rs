@@ -104,9 +104,7 @@ fn reach(facts: &OsFacts, listener: &Listener, attempt: &Attempt, connection: &C
     let is_ipv4 = connection::is_ipv4(attempt);
     let yes_if = |it_does: bool| if it_does { Reach::Yes } else { Reach::No };
     if at.is_unspecified() {
-        // sshd sets IPV6_V6ONLY, systemd's sockets do not unless told.
-        let is_dual = at.is_ipv6() && is_systemd(facts, listener);
-        return yes_if(is_dual || at.is_ipv4() == is_ipv4);
+        return yes_if(at.is_ipv4() == is_ipv4 || takes_ipv4(facts, listener));
     }
     if at.is_loopback() || at.is_ipv4() != is_ipv4 {
         return Reach::No;
@@ -122,6 +120,19 @@ fn reach(facts: &OsFacts, listener: &Listener, attempt: &Attempt, connection: &C
             Some(IpAddr::V6(dialled)) => yes_if(at == IpAddr::V6(dialled)),
             Some(IpAddr::V4(_)) | None => Reach::Yes,
         },
+    }
+}
+
+/// Whether `::` stands for IPv4 too: the kernel says it of each socket, where it is asked for them. Else sshd sets IPV6_V6ONLY, and
+/// systemd's sockets do not unless told.
+fn takes_ipv4(facts: &OsFacts, listener: &Listener) -> bool {
+    match &listener.is_ipv6_only {
+        Fact::Known(only) => !only,
+        Fact::Absent => false,
+        Fact::Unreadable(_) | Fact::NotGathered => {
+            let is_told = facts.sshd.socket.known().is_some_and(|unit| unit.is_ipv6_only == Fact::Known(true));
+            is_systemd(facts, listener) && !is_told
+        }
     }
 }
 
@@ -218,7 +229,7 @@ fn other_port(facts: &OsFacts, attempt: &Attempt, listeners: &[&Listener]) -> Re
 
 #[cfg(test)]
 mod tests {
-    use eic_doctor_proto::{Fact, Verdict, Via};
+    use eic_doctor_proto::{Fact, Untrusted, Verdict, Via};
 
     use super::judge;
     use crate::checks::healthy::{self, World, changes};
@@ -227,10 +238,14 @@ mod tests {
     const FAIL: [&str; 1] = ["os.sshd.port fail"];
     const OK: [&str; 0] = [];
 
+    fn listener(address: &str, port: u16, owner: Fact<Untrusted>) -> Listener {
+        Listener { address: address.parse().unwrap(), port, owner, is_ipv6_only: Fact::NotGathered }
+    }
+
     fn listens(world: World, address: &str, port: u16, owner: &str) -> Vec<String> {
         changes(world, |facts, _| {
             let owner = Fact::Known(owner.into());
-            facts.sshd.listeners = Fact::Known(vec![Listener { address: address.parse().unwrap(), port, owner }]);
+            facts.sshd.listeners = Fact::Known(vec![listener(address, port, owner)]);
         })
     }
 
@@ -295,6 +310,23 @@ mod tests {
     }
 
     #[test]
+    fn what_the_kernel_says_of_an_ipv6_socket_comes_before_what_the_unit_says() {
+        let on = |kernel: Fact<bool>, unit: bool| {
+            changes(healthy::ubuntu_2404(), |facts, _| {
+                let Fact::Known(socket) = &mut facts.sshd.socket else { panic!("no socket") };
+                socket.is_ipv6_only = Fact::Known(unit);
+                let mut listener = listener("::", 22, Fact::Known("systemd".into()));
+                listener.is_ipv6_only = kernel.clone();
+                facts.sshd.listeners = Fact::Known(vec![listener]);
+            })
+        };
+        assert_eq!(on(Fact::Known(true), false), FAIL);
+        assert_eq!(on(Fact::Known(false), true), OK);
+        assert_eq!(on(Fact::NotGathered, true), FAIL);
+        assert_eq!(on(Fact::NotGathered, false), OK);
+    }
+
+    #[test]
     fn loopback_alone_reaches_nobody() {
         assert_eq!(listens(healthy::al2023(), "127.0.0.1", 22, "sshd"), FAIL);
     }
@@ -315,8 +347,7 @@ mod tests {
                 attempt.address = Some(dialled.parse().unwrap());
                 facts.sshd.addresses = Fact::NotGathered;
                 let owner = Fact::Known("sshd".into());
-                facts.sshd.listeners =
-                    Fact::Known(vec![Listener { address: "10.0.1.5".parse().unwrap(), port: 22, owner }]);
+                facts.sshd.listeners = Fact::Known(vec![listener("10.0.1.5", 22, owner)]);
             })
         };
         assert_eq!(on("10.0.1.5"), OK);
@@ -341,8 +372,7 @@ mod tests {
                     own("10.0.1.5", "ens5", Fact::Known(512)),
                 ]);
                 let owner = Fact::Known("sshd".into());
-                facts.sshd.listeners =
-                    Fact::Known(vec![Listener { address: listened.parse().unwrap(), port: 22, owner }]);
+                facts.sshd.listeners = Fact::Known(vec![listener(listened, 22, owner)]);
             })
         };
         assert_eq!(on("10.0.1.5"), OK);

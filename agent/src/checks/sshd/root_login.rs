@@ -43,28 +43,29 @@ fn judge(facts: &OsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
         let seen = format!("{} has uid {}, so PermitRootLogin does not concern it", account.name, account.uid);
         return Ok(Verdict::ok(seen, "passwd"));
     }
-    let config = facts.sshd.effective.need("sshd's effective configuration")?;
-    let Some(value) = config.first(KEYWORD) else {
-        return Err(Verdict::unknown("sshd's effective configuration: it has no `permitrootlogin`"));
-    };
-    let seen = format!("PermitRootLogin {value}");
-    let why = match value.raw() {
-        "yes" | "prohibit-password" | "without-password" => return Ok(Verdict::ok(seen, EFFECTIVE)),
-        "no" => format!("sshd lets {} in by no means: PermitRootLogin no", attempt.os_user),
-        "forced-commands-only" => {
-            format!(
-                "sshd lets {} in only by a key with a command of its own, and a pushed key has none",
-                attempt.os_user
-            )
-        }
-        _ => return Err(Verdict::unknown(format!("sshd's effective configuration: {seen}, which is not understood"))),
-    };
-    let line = lines::of(facts, KEYWORD).find(|line| !line.is_uncertain);
-    let finding = Finding::new(why, remedy(facts, attempt, line));
-    Ok(Verdict::fail(match line {
-        Some(line) => finding.with([lines::evidence(line)]),
-        None => finding.seen(seen, EFFECTIVE),
-    }))
+    lines::over_sources(facts, attempt, KEYWORD, |value| {
+        let seen = format!("PermitRootLogin {value}");
+        let why = match value {
+            "yes" | "prohibit-password" | "without-password" => return Ok(Verdict::ok(seen, EFFECTIVE)),
+            "no" => format!("sshd lets {} in by no means: PermitRootLogin no", attempt.os_user),
+            "forced-commands-only" => {
+                format!(
+                    "sshd lets {} in only by a key with a command of its own, and a pushed key has none",
+                    attempt.os_user
+                )
+            }
+            _ => {
+                let why = format!("sshd's effective configuration: {seen}, which is not understood");
+                return Err(Verdict::unknown(why));
+            }
+        };
+        let line = lines::of(facts, KEYWORD).find(|line| !line.is_uncertain);
+        let finding = Finding::new(why, remedy(facts, attempt, line));
+        Ok(Verdict::fail(match line {
+            Some(line) => finding.with([lines::evidence(line)]),
+            None => finding.seen(seen, EFFECTIVE),
+        }))
+    })
 }
 
 fn remedy(facts: &OsFacts, attempt: &Attempt, line: Option<&ConfigSetting>) -> Remedy {
@@ -97,9 +98,7 @@ mod tests {
     /// The command, where this line decides.
     fn command(at: Option<(&str, u32)>) -> Option<String> {
         let mut world = healthy::rhel9();
-        world.attempt.os_user = "root".parse().unwrap();
-        let Fact::Known(account) = &mut world.facts.account.os_user else { panic!("no account") };
-        (account.name, account.uid, account.gid) = ("root".into(), 0, 0);
+        healthy::becomes_root(&mut world.facts, &mut world.attempt);
         healthy::set_effective(&mut world.facts, "permitrootlogin", "no");
         let Fact::Known(config) = &mut world.facts.sshd.config else { panic!("no configuration") };
         config.settings.retain(|setting| setting.keyword.raw() != "permitrootlogin");
@@ -135,9 +134,7 @@ mod tests {
 
     fn as_root(value: &str) -> Vec<String> {
         let mut changed = changes(healthy::rhel9(), |facts, attempt| {
-            attempt.os_user = "root".parse().unwrap();
-            let Fact::Known(account) = &mut facts.account.os_user else { panic!("no account") };
-            (account.name, account.uid, account.gid) = ("root".into(), 0, 0);
+            healthy::becomes_root(facts, attempt);
             healthy::set_effective(facts, "permitrootlogin", value);
         });
         changed.retain(|change| change.starts_with("os.sshd.root-login"));
@@ -153,6 +150,19 @@ mod tests {
             assert_eq!(as_root(value), ["os.sshd.root-login fail"], "{value}");
         }
         assert_eq!(as_root("perhaps"), ["os.sshd.root-login unknown"]);
+    }
+
+    #[test]
+    fn a_value_for_a_part_of_the_addresses_leaves_it_open() {
+        let judged = |value: &str| {
+            let mut world = healthy::rhel9();
+            healthy::becomes_root(&mut world.facts, &mut world.attempt);
+            healthy::set_effective(&mut world.facts, "permitrootlogin", "prohibit-password");
+            healthy::perhaps(&mut world.facts, "permitrootlogin", "Address 203.0.113.7", value);
+            super::judge(&world.facts, &world.attempt)
+        };
+        assert!(matches!(judged("no"), Err(Verdict::Unknown { .. })));
+        assert!(matches!(judged("yes"), Ok(Verdict::Ok { .. })));
     }
 
     #[test]

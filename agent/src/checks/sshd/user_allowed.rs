@@ -2,10 +2,12 @@ use std::net::IpAddr;
 
 use eic_doctor_proto::{Attempt, Finding, Untrusted, Verdict, check};
 
+use super::lines;
 use crate::checks::account::{EFFECTIVE, account};
 use crate::facts::OsFacts;
 use crate::source;
 
+mod by_source;
 mod lists;
 mod remedy;
 
@@ -49,7 +51,17 @@ const VERIFY: &str = "eic-doctor-agent check --only os.sshd.user-allowed";
 
 fn judge(facts: &OsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
     let config = facts.sshd.effective.need("sshd's effective configuration")?;
-    let lists = Lists::of(facts, config, account(facts, attempt)?);
+    let account = account(facts, attempt)?;
+    let verdict = judge_lists(facts, attempt, &Lists::of(facts, config, account))?;
+    for (lists, setting) in by_source::others(facts, config, account)? {
+        if lines::differ(&judge_lists(facts, attempt, &lists)?, &verdict) {
+            return Err(lines::depends(attempt, setting));
+        }
+    }
+    Ok(verdict)
+}
+
+fn judge_lists(facts: &OsFacts, attempt: &Attempt, lists: &Lists<'_>) -> Result<Verdict, Verdict> {
     if lists.is_empty() {
         return Ok(Verdict::ok("no list of users or groups", EFFECTIVE));
     }
@@ -80,7 +92,7 @@ fn judge(facts: &OsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
         (None, _) => lists.seen(Verdict::ok(format!("{} may log in", attempt.os_user), EFFECTIVE)),
         (Some((_, refusal)), None) => {
             let why = format!("sshd takes {} for no user at all: {}", attempt.os_user, words(&refusal, attempt));
-            let finding = Finding::new(why, remedy(facts, attempt, &lists, &refusal, from.as_deref()));
+            let finding = Finding::new(why, remedy(facts, attempt, lists, &refusal, from.as_deref()));
             Verdict::fail(finding.with(lists.evidence()))
         }
         (Some((no, refusal)), Some(yes)) => {

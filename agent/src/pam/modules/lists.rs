@@ -219,6 +219,9 @@ pub(super) fn limits_of(rule: &PamRule, login: &Login<'_>) -> Reply {
     {
         return refused(line, &format!("asks for more open files than the kernel gives ({most})"));
     }
+    if let Some(narrow) = limits.narrow.iter().find(|narrow| narrow.is_too_little) {
+        return refused(&narrow.line, "leaves a session too little to start");
+    }
     let logins = &login.facts.account.logins;
     let counted = [(&limits.logins, false), (&limits.system_logins, true)];
     for (line, all) in counted.into_iter().filter_map(|(line, all)| line.as_ref().map(|line| (line, all))) {
@@ -233,6 +236,9 @@ pub(super) fn limits_of(rule: &PamRule, login: &Login<'_>) -> Reply {
         if u64::from(now) >= most {
             return refused(line, &format!("allows {most} at a time, and there are {now}"));
         }
+    }
+    if let Some(narrow) = limits.narrow.first() {
+        return either(format!("whether {} leaves a session enough to start is not known", at(&narrow.line)));
     }
     Reply::one(Success, Concern::Access)
 }

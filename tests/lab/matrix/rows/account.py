@@ -16,6 +16,11 @@ ROWS = [
           "cp /bin/bash /usr/local/bin/mysh; chmod 0644 /usr/local/bin/mysh; usermod -s /usr/local/bin/mysh ec2-user"),
     fault("the login shell may be run by root only", CLOSED, "os.account.shell",
           "cp /bin/bash /usr/local/bin/mysh; chmod 0700 /usr/local/bin/mysh; usermod -s /usr/local/bin/mysh ec2-user"),
+    fault("the login shell is a script without its interpreter", CLOSED, "os.account.shell",
+          "printf '#!/bin/nosuch\\n' >/usr/local/bin/mysh; chmod 0755 /usr/local/bin/mysh; usermod -s /usr/local/bin/mysh ec2-user"),
+    fault("the login shell is a script for a script without its interpreter", CLOSED, "os.account.shell",
+          "printf '#!/bin/nosuch\\n' >/usr/local/bin/inner; printf '#!/usr/local/bin/inner\\n' >/usr/local/bin/mysh; "
+          "chmod 0755 /usr/local/bin/inner /usr/local/bin/mysh; usermod -s /usr/local/bin/mysh ec2-user"),
     fault("the login shell's libraries are gone", CLOSED, "os.account.shell",
           "cp /bin/bash /usr/local/bin/mysh; sed -i 's,/lib64/ld-linux-x86-64.so.2,/lib64/ld-linux-x86-64.so.9,' /usr/local/bin/mysh; "
           "usermod -s /usr/local/bin/mysh ec2-user"),
@@ -54,6 +59,9 @@ ROWS = [
           "sed -i '1i account required pam_time.so' /etc/pam.d/sshd; echo '*;*;ec2-user;!Al0000-2400' >>/etc/security/time.conf"),
     fault("the user may have no session", CLOSED, "os.account.access",
           "echo 'ec2-user hard maxlogins 0' >>/etc/security/limits.conf"),
+    fault("the user may have no process", CLOSED, "os.account.access", "echo 'ec2-user hard nproc 0' >>/etc/security/limits.conf"),
+    fault("the user may have no memory", CLOSED, "os.account.access", "echo 'ec2-user hard as 1' >>/etc/security/limits.conf"),
+    fault("the user may have no open files", CLOSED, "os.account.access", "echo 'ec2-user hard nofile 3' >>/etc/security/limits.conf"),
     fault("a session module fails", CLOSED, "os.account.access",
           "echo 'session required pam_deny.so' >>/etc/pam.d/sshd"),
     fault("a PAM module is missing", CLOSED, "os.account.access",

@@ -56,6 +56,8 @@ ROWS = [
           f"rm /etc/ssh/sshd_config; {RESTART} || :"),
     fault("sshd could not start: the program is gone", UNREACHED, "os.sshd.running", f"rm /usr/sbin/sshd; {RESTART} || :"),
     fault("sshd could not start: the user sshd is gone", UNREACHED, "os.sshd.configuration", f"userdel sshd; {RESTART} || :"),
+    fault("sshd's folder is gone while it runs", UNREACHED, "os.sshd.configuration", "rmdir /run/sshd"),
+    fault("the host keys are gone while sshd runs", UNREACHED, "os.sshd.configuration", "rm /etc/ssh/ssh_host_*"),
     fault("another program has port 22", UNREACHED, "os.sshd.running",
           "systemctl stop ssh; systemd-run --quiet --collect busybox nc -ll -p 22 -e sleep 60; "
           "while ! ss -ltn | grep -q ':22 '; do :; done"),
@@ -76,6 +78,10 @@ ROWS = [
           "systemctl stop ssh; mkdir -p /etc/systemd/system/ssh.socket.d; "
           "printf '[Socket]\\nListenStream=\\nListenStream=2222\\n' >/etc/systemd/system/ssh.socket.d/listen.conf; "
           "systemctl daemon-reload; systemctl start ssh.socket"),
+    fault("ssh.socket listens for IPv6 alone, and IPv4 is dialled", UNREACHED, "os.sshd.port",
+          "systemctl stop ssh; mkdir -p /etc/systemd/system/ssh.socket.d; "
+          "printf '[Socket]\\nListenStream=\\nListenStream=[::]:22\\nBindIPv6Only=ipv6-only\\n' "
+          ">/etc/systemd/system/ssh.socket.d/listen.conf; systemctl daemon-reload; systemctl start ssh.socket"),
     fault("ssh.socket was stopped and nothing took over", UNREACHED, "os.sshd.running",
           "systemctl stop ssh; systemctl disable ssh; systemctl enable --now ssh.socket; systemctl stop ssh.socket"),
     # How it is wired.

@@ -15,12 +15,16 @@ def conf(line: str) -> str:
     return f"printf '{line}\\n' >{CONF}; {RESTART}"
 
 
+def match(criteria: str, line: str) -> str:
+    return f"printf 'Match {criteria}\\n  {line}\\n' >>/etc/ssh/sshd_config; {RESTART}"
+
+
 ROWS = [
     healthy("nothing was changed", "", warns=()),
     healthy("Debian, which AWS does not list", "", platform="debian", warns=("os.host.supported",)),
     healthy("Ubuntu 18.04", "", platform="ubuntu:18.04 bionic", warns=()),
     healthy("Ubuntu 24.04", "", platform="ubuntu:24.04 noble", warns=()),
-    healthy("nothing is known of where the connection comes from", "", via="auto", flags=(), warns=()),
+    healthy("nothing is known of where the connection comes from", "", via="auto", told_source=None, warns=()),
     healthy("the keys command stands in sshd_config.d, not in the unit", f"{BARE}; {conf(KEYS)}"),
     healthy("the keys command stands in sshd_config, not in the unit",
             f"{BARE}; printf '{KEYS}\\n' >>/etc/ssh/sshd_config; {RESTART}"),
@@ -31,6 +35,21 @@ ROWS = [
             f"printf 'Match Address 192.168.0.0/16\\n  AuthorizedKeysCommand none\\n' >>/etc/ssh/sshd_config; {RESTART}"),
     healthy("a Match block for another group denies public keys",
             f"printf 'Match Group games\\n  PubkeyAuthentication no\\n' >>/etc/ssh/sshd_config; {RESTART}"),
+    # Not broken for everybody: without the one address nobody can tell.
+    healthy("a Match for the client's address denies the user, and nobody says where from", match("Address 203.0.113.7", "DenyUsers ec2-user"),
+            login=DENIED, told_source=None, connectable="unknown"),
+    healthy("a Match for one address of the range denies the user", match("Address 203.0.113.7", "DenyUsers ec2-user"),
+            login=DENIED, told_source="203.0.113.0/28", connectable="unknown"),
+    healthy("a Match for one address of the range lists others, and the client has another", match("Address 203.0.113.9", "AllowUsers admin"),
+            told_source="203.0.113.0/28", connectable="unknown"),
+    healthy("a Match for one address of the range has groups that the user is not in", match("Address 203.0.113.7", "AllowGroups games"),
+            login=DENIED, told_source="203.0.113.0/28", connectable="unknown"),
+    healthy("a Match for the client's address keeps root out, and nobody says where from", match("Address 203.0.113.7", "PermitRootLogin no"),
+            os_user="root", login=DENIED, told_source=None, connectable="unknown"),
+    healthy("a Match for one address of the range keeps root out", match("Address 203.0.113.7", "PermitRootLogin no"),
+            os_user="root", login=DENIED, told_source="203.0.113.0/28", connectable="unknown"),
+    healthy("a Match for addresses outside of the range denies the user", match("Address 192.168.0.0/16", "DenyUsers ec2-user"),
+            told_source="203.0.113.0/28"),
     healthy("sshd listens on another port, which is dialled", "", spec={"ssh_port": 2222}, port=2222),
     healthy("sshd listens on two ports, and one of them is dialled", conf("Port 22\\nPort 2222"), port=2222),
     healthy("the instance's own address is the only ListenAddress", conf("ListenAddress 10.0.1.5")),
@@ -113,6 +132,8 @@ ROWS = [
             "echo git >/etc/ssh/denied; "
             "sed -i '1i account required pam_listfile.so item=user sense=deny file=/etc/ssh/denied onerr=succeed' /etc/pam.d/sshd"),
     healthy("limits.conf has limits that the user does not meet", "echo '* hard maxlogins 50' >>/etc/security/limits.conf"),
+    healthy("limits.conf leaves the user a few processes and files",
+            "printf 'ec2-user hard nproc 20\\nec2-user hard nofile 64\\nec2-user hard core 0\\n' >>/etc/security/limits.conf"),
     healthy("an optional PAM module is missing", "echo 'session optional pam_nosuch.so' >>/etc/pam.d/sshd"),
     healthy("pam_faillock guards passwords", "sed -i '1i auth required pam_faillock.so preauth' /etc/pam.d/sshd"),
     healthy("another user's shell is nologin", "useradd -m -s /usr/sbin/nologin git"),

@@ -156,7 +156,8 @@ impl Fault {
 
     /// Modes allow it, and the keys user was refused.
     pub fn denied(path: &str) -> Self {
-        let text = "Find what denies it to the keys user though its modes allow it: `getfacl` on it and on each folder above it,                     and the log of SELinux or AppArmor";
+        let text = "Find what denies it to the keys user though its modes allow it: `getfacl` on it and on each folder above it, \
+                    and the log of SELinux or AppArmor";
         Self::new(path, "cannot be read and run by the keys user, though modes allow it", Repair::ByHand(text))
     }
 

@@ -63,14 +63,20 @@ pub fn over_sources(
             break;
         }
         let other = setting.values.first().map(|value| judge(value.raw())).transpose()?;
-        if other.is_some_and(|other| std::mem::discriminant(&other) != std::mem::discriminant(&verdict)) {
+        if other.is_some_and(|other| differ(&other, &verdict)) {
             return Err(depends(attempt, setting));
         }
     }
     Ok(verdict)
 }
 
-fn depends(attempt: &Attempt, setting: &ConfigSetting) -> Verdict {
+/// Whether two verdicts come to another status, whatever their reasons are.
+pub fn differ(one: &Verdict, other: &Verdict) -> bool {
+    std::mem::discriminant(one) != std::mem::discriminant(other)
+}
+
+/// A line that applies to some of the attempt's addresses alone decides.
+pub fn depends(attempt: &Attempt, setting: &ConfigSetting) -> Verdict {
     let condition = setting.condition.as_ref().map(ToString::to_string).unwrap_or_default();
     let why = match attempt.source {
         Some(source) => {

@@ -76,16 +76,21 @@ pub(super) struct Lists<'a> {
 }
 
 impl<'a> Lists<'a> {
+    /// As they are in effect.
     pub(super) fn of(facts: &'a OsFacts, config: &'a EffectiveConfig, account: &'a Account) -> Self {
-        let values = |keyword: &str| -> Vec<&'a str> {
-            config
-                .keywords
-                .get(keyword)
-                .into_iter()
-                .flatten()
-                .map(Untrusted::raw)
-                .filter(|value| !value.is_empty())
-                .collect()
+        Self::from(facts, config, account, |keyword| config.keywords.get(keyword).into_iter().flatten().collect())
+    }
+
+    /// Of the patterns that `values` has for each of their keywords.
+    pub(super) fn from(
+        facts: &'a OsFacts,
+        config: &'a EffectiveConfig,
+        account: &'a Account,
+        values: impl Fn(&'static str) -> Vec<&'a Untrusted>,
+    ) -> Self {
+        let values = |keyword| {
+            let values = values(keyword).into_iter().map(Untrusted::raw);
+            values.filter(|value| !value.is_empty()).collect()
         };
         Self {
             account,

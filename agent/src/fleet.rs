@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use eic_doctor_agent::command_line::FleetArgs;
 use eic_doctor_agent::config::{self, Configuration, ConfigurationError};
 use eic_doctor_agent::report::{
     Agent, AgentError, Meaning, Names, Outside as _, RealOutside, Settings, Way, report_once, run_resident,
@@ -11,8 +12,6 @@ use eic_doctor_agent::report::{
 use eic_doctor_proto::{Attempt, Exit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-
-use crate::args::FleetArgs;
 
 const INTERVAL: Duration = Duration::from_secs(300);
 const JITTER: u8 = 10;

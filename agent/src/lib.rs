@@ -4,6 +4,8 @@
 //! of facts. The coordinator links this library, so it judges OS facts whoever carried them.
 
 pub mod checks;
+#[cfg(feature = "arguments")]
+pub mod command_line;
 pub mod config;
 pub mod connection;
 pub mod facts;

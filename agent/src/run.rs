@@ -3,12 +3,13 @@
 use std::io::Write;
 use std::time::Duration;
 
+use eic_doctor_agent::command_line::{CheckArgs, Command, Output, SsmArgs};
 use eic_doctor_agent::gather::{self, RealHost};
 use eic_doctor_agent::render::{Style, human, ssm_cli};
 use eic_doctor_agent::{checks, report};
 use eic_doctor_proto::{Exit, Selection, SelectionError, judge};
 
-use crate::args::{Args, CheckArgs, Command, Output, SsmArgs};
+use crate::args::{AnyCommand, Args};
 use crate::fleet;
 
 #[derive(Debug, thiserror::Error)]
@@ -41,18 +42,18 @@ impl RunError {
 /// `started` in seconds since 1970.
 pub fn run(args: &Args, host: &RealHost, started: u64, style: Style, out: &mut dyn Write) -> Result<Exit, RunError> {
     match &args.command {
-        Command::Check(args) => check(args, host, started, style, out),
-        Command::Ssm(args) => ssm(args, host, out),
-        Command::Enrol(args) => Ok(fleet::enrol(args)?),
-        Command::Report(args) => Ok(fleet::report(args)?),
-        Command::Run(args) => Ok(fleet::run(args)?),
-        Command::Pass(args) => {
+        AnyCommand::Shown(Command::Check(args)) => check(args, host, started, style, out),
+        AnyCommand::Shown(Command::Ssm(args)) => ssm(args, host, out),
+        AnyCommand::Shown(Command::Enrol(args)) => Ok(fleet::enrol(args)?),
+        AnyCommand::Shown(Command::Report(args)) => Ok(fleet::report(args)?),
+        AnyCommand::Shown(Command::Run(args)) => Ok(fleet::run(args)?),
+        AnyCommand::Pass(args) => {
             let budget = Duration::from_millis(args.budget_ms);
             let pass = report::look(&args.attempt, budget, started.saturating_mul(1000)).map_err(RunError::Encode)?;
             out.write_all(&pass.to_bytes()).map_err(RunError::Write)?;
             Ok(Exit::Healthy)
         }
-        Command::KeysUserView(args) => {
+        AnyCommand::KeysUserView(args) => {
             gather::print_keys_user_view(&args.view(), out).map_err(RunError::KeysUser)?;
             Ok(Exit::Healthy)
         }

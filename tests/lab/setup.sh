@@ -30,6 +30,8 @@ python3 python3
 node nodejs
 npm npm
 chromium chromium
+zsh zsh
+fish fish
 TOOLS
 # Debian has the module `venv` without what it needs to make an environment.
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)

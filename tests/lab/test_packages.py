@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import subprocess
@@ -9,6 +10,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
+import shells
 from machine import Machine
 from test_footprint import REPOSITORY, built_agent
 from test_machine import LabTest
@@ -183,6 +185,35 @@ class Packages(PackagedTest):
         # rpm knows no purge: a coordinator's store stays until somebody removes it, as its administrator's changed files do.
         remove = "rpm -e eic-doctor-agent eic-doctor && rm -r /var/lib/eic-doctor /etc/eic-doctor && userdel eic-doctor"
         self.story(self.machine(61, platform="al2023"), remove)
+
+    def test_man_pages_and_completions_offer_what_the_programs_do_and_shells_take_them(self) -> None:
+        coordinator = REPOSITORY / "target/debug/eic-doctor"
+        for name, program, prefix in (("eic-doctor-agent", REPOSITORY / built_agent(), "agent-"), ("eic-doctor", coordinator, "")):
+            tree = self.workdir / name
+            (package,) = self.built[1].glob(f"{name}_*.deb")
+            subprocess.run(["dpkg-deb", "--extract", package, tree], check=True)
+            for what in ("man", "completions"):
+                subprocess.run([coordinator, "generate", prefix + what, "--to", tree / what], check=True, stderr=subprocess.DEVNULL)
+            pages = {page.name: gzip.decompress(page.read_bytes()) for page in (tree / "usr/share/man/man1").iterdir()}
+            self.assertEqual(pages, {f"{page.name}.gz": page.read_bytes() for page in (tree / "man").iterdir()})
+            shipped = {
+                f"{name}.bash": f"bash-completion/completions/{name}", f"{name}.fish": f"fish/vendor_completions.d/{name}.fish",
+                f"_{name}": f"zsh/vendor-completions/_{name}",
+            }  # fmt: skip
+            scripts = {script: tree / "usr/share" / path for script, path in shipped.items()}
+            generated = {script.name: script.read_bytes() for script in (tree / "completions").iterdir()}
+            self.assertEqual({script: path.read_bytes() for script, path in scripts.items()}, generated)
+            for words, said in shells.commands(program):
+                with self.subTest(name, words=words):
+                    page = tree / "man" / f"{'-'.join([name, *words])}.1"
+                    self.assertEqual(shells.troubles_of_page(page), "")
+                    options = shells.options_of_help(said)
+                    self.assertEqual(shells.options_of_page(page.read_text(encoding="utf-8")), options)
+                    # They may offer names that the help keeps quiet.
+                    asked = [name, *words, "--"]
+                    self.assertLessEqual(options, shells.bash_offers(scripts[f"{name}.bash"], asked))
+                    self.assertLessEqual(options, shells.fish_offers(scripts[f"{name}.fish"], asked))
+            self.assertTrue(shells.zsh_takes(scripts[f"_{name}"], name))
 
     def test_the_same_programs_make_the_same_packages(self) -> None:
         with tempfile.TemporaryDirectory(dir=self.workdir) as folder:

@@ -6,7 +6,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use clap::CommandFactory as _;
+use clap::{Command, CommandFactory as _};
+use clap_complete::{Generator as _, Shell};
+use eic_doctor_agent::command_line;
 use eic_doctor_proto::Report;
 
 pub use reference::{RUNBOOK, check_reference};
@@ -21,6 +23,10 @@ pub enum What {
     Man,
     /// Completions for bash, zsh and fish
     Completions,
+    /// The agent's man pages
+    AgentMan,
+    /// The agent's completions
+    AgentCompletions,
     /// The JSON Schemas of the report and of a fleet's
     Schema,
     /// The check reference, with the mapping to the runbook's steps
@@ -49,27 +55,10 @@ pub fn generate(what: What, folder: &Path) -> Result<Vec<PathBuf>, GenerateError
         Ok(())
     };
     match what {
-        What::Man => {
-            let mut root = Cli::command();
-            root.build();
-            for command in std::iter::once(&root).chain(root.get_subcommands()) {
-                let name = command.get_display_name().unwrap_or_else(|| command.get_name()).to_owned();
-                let mut page = Vec::new();
-                clap_mangen::Man::new(command.clone().name(name.clone())).render(&mut page).map_err(failed(folder))?;
-                put(format!("{name}.1"), page)?;
-            }
-        }
-        What::Completions => {
-            for (shell, name) in [
-                (clap_complete::Shell::Bash, "eic-doctor.bash"),
-                (clap_complete::Shell::Zsh, "_eic-doctor"),
-                (clap_complete::Shell::Fish, "eic-doctor.fish"),
-            ] {
-                let mut script = Vec::new();
-                clap_complete::generate(shell, &mut Cli::command(), "eic-doctor", &mut script);
-                put(name.to_owned(), script)?;
-            }
-        }
+        What::Man => man_pages(Cli::command(), &mut put)?,
+        What::AgentMan => man_pages(command_line::definition(), &mut put)?,
+        What::Completions => completions(Cli::command(), &mut put)?,
+        What::AgentCompletions => completions(command_line::definition(), &mut put)?,
         What::Schema => {
             put("report.schema.json".to_owned(), report_schema().into_bytes())?;
             put("fleet.schema.json".to_owned(), document_schema().into_bytes())?;
@@ -77,6 +66,35 @@ pub fn generate(what: What, folder: &Path) -> Result<Vec<PathBuf>, GenerateError
         What::Reference => put("checks.md".to_owned(), check_reference().into_bytes())?,
     }
     Ok(written)
+}
+
+/// A page for the program, and one for each of its subcommands.
+fn man_pages(
+    mut program: Command,
+    put: &mut impl FnMut(String, Vec<u8>) -> Result<(), GenerateError>,
+) -> Result<(), GenerateError> {
+    program.build();
+    for command in std::iter::once(&program).chain(program.get_subcommands()) {
+        let name = command.get_display_name().unwrap_or_else(|| command.get_name()).to_owned();
+        let mut page = Vec::new();
+        let man = clap_mangen::Man::new(command.clone().name(name.clone()));
+        man.render(&mut page).map_err(|source| GenerateError { path: name.clone().into(), source })?;
+        put(format!("{name}.1"), page)?;
+    }
+    Ok(())
+}
+
+fn completions(
+    mut program: Command,
+    put: &mut impl FnMut(String, Vec<u8>) -> Result<(), GenerateError>,
+) -> Result<(), GenerateError> {
+    let name = program.get_name().to_owned();
+    for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut program, &name, &mut script);
+        put(shell.file_name(&name), script)?;
+    }
+    Ok(())
 }
 
 /// The JSON Schema of the report, with a new line at its end.

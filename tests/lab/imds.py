@@ -8,6 +8,7 @@ It ends when the parent closes that socket.
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import os
 import re
@@ -101,15 +102,30 @@ class Service:
 
     def _managed_ssh_keys(self, path: str) -> bytes | None:
         if path == "signer-cert":
-            return self.authority.chain()
+            return self._chain()
+        staples = self._staples()
         if path == "signer-ocsp":
-            return "\n".join(self.staples).encode()
+            return "\n".join(staples).encode()
         kind, _, name = path.partition("/")
         if kind == "signer-ocsp":
-            return self.staples.get(name)
+            return staples.get(name)
         if kind == "active-keys" and name:
             return self.active_keys(name)
         return None
+
+    def _chain(self) -> bytes:
+        chain = self.authority.chain()
+        end = b"-----END CERTIFICATE-----\n"
+        return chain.partition(end)[0] + end if self.settings.get("short_chain") else chain
+
+    def _staples(self) -> dict[str, bytes]:
+        """As the setting `staples` says: all, without the signer's own, or named as in November 2020."""
+        kind = self.settings.get("staples")
+        if kind == "intermediate":
+            return dict(list(self.staples.items())[1:])
+        if kind == "sha256":
+            return {hashlib.sha256(name.encode()).hexdigest(): body for name, body in self.staples.items()}
+        return self.staples
 
     def _values(self) -> dict[str, str]:
         settings = self.settings

@@ -12,6 +12,10 @@ pub struct KeysUserFacts {
     pub files: Fact<Vec<Access>>,
     /// The programs that the scripts of 1.x call (`domain.md` §3.2, row 19).
     pub tools: Fact<Vec<Tool>>,
+    /// What keeps those programs from starting; empty when the loader finds and may open all that they are linked with.
+    pub libraries: Fact<Vec<Library>>,
+    /// `/dev/null`; absent when there is no such file.
+    pub null_device: Fact<NullDevice>,
     /// `/dev/shm`; absent when there is no such folder.
     pub shared_memory: Fact<SharedMemory>,
     /// `/dev/log`; absent when there is no such file.
@@ -57,6 +61,29 @@ pub struct Tool {
     pub denied: Vec<Untrusted>,
     /// The program at the end of links where it has another name than the tool: `busybox`. Of the first folder.
     pub program: Fact<Untrusted>,
+}
+
+/// A shared library, or the loader itself, that a tool cannot be started without.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Library {
+    /// As the program names it: `libcurl.so.4`.
+    pub name: Untrusted,
+    /// The first tool that wants it, itself or by way of another library.
+    pub tool: Untrusted,
+    /// The file, or the first folder above it, that the keys user may not open; absent when the library is nowhere.
+    pub denied: Fact<Untrusted>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NullDevice {
+    /// The keys user may write to it.
+    Writable,
+    Denied,
+    /// Another file has its name, which the keys user may write or not.
+    OtherWritable,
+    OtherDenied,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

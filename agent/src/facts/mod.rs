@@ -25,7 +25,9 @@ pub use firewall::{
     TableFamily, Target, Test, Value,
 };
 pub use imds::{ImdsAnswer, ImdsFacts, ImdsView};
-pub use keys_user::{Access, Anchor, DevLog, KeysUserFacts, Namespace, SharedMemory, Tool, TrustStore};
+pub use keys_user::{
+    Access, Anchor, DevLog, KeysUserFacts, Library, Namespace, NullDevice, SharedMemory, Tool, TrustStore,
+};
 pub use log::{LogFacts, LogLine, RecentLog};
 pub use network::{
     AddressFamily, LinkLocalAllowance, NetworkFacts, OwnAddress, Route, RouteKind, RoutingRule, RuleAction,
@@ -40,7 +42,7 @@ pub use sshd::{
     SshdOption, SshdProcess, Startups, Unit,
 };
 pub use system::{OsRelease, SystemFacts};
-pub use trust::{Signer, TrustFacts, Validity};
+pub use trust::{OcspResponse, Signer, SignerCertificate, TrustFacts, Validity};
 
 /// Everything the agent (or the probe script) saw on the instance for one attempt.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

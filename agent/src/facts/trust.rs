@@ -27,10 +27,34 @@ pub struct TrustFacts {
 pub struct Signer {
     /// The common name of what signed the intermediate certificate.
     pub root: Untrusted,
+    /// The one that signs keys first, each signed by the next.
+    pub chain: Fact<Vec<SignerCertificate>>,
     /// When all certificates are valid.
     pub certificates: Fact<Validity>,
     /// When all OCSP responses hold; absent when there are none.
     pub staples: Fact<Validity>,
+}
+
+/// One certificate of the chain.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SignerCertificate {
+    /// Its subject's common name.
+    pub name: Untrusted,
+    /// Absent when no OCSP response is named by its SHA-1 fingerprint.
+    pub response: Fact<OcspResponse>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OcspResponse {
+    Good,
+    /// It says that the certificate was revoked, or that the responder does not know it.
+    NotGood,
+    /// There is none for the certificate, and some are named by 64 digits: by SHA-256.
+    OtherName,
+    /// IMDS names it and does not hand it out.
+    Refused,
 }
 
 /// Seconds from the host's clock, negative for what is past: valid from −3,600 until 86,400 is valid for an hour and for a day more.

@@ -215,6 +215,8 @@ impl KeysUserView {
                 namespaces: Fact::unreadable(reason),
                 files: Fact::unreadable(reason),
                 tools: Fact::unreadable(reason),
+                libraries: Fact::unreadable(reason),
+                null_device: Fact::unreadable(reason),
                 shared_memory: Fact::unreadable(reason),
                 dev_log: Fact::unreadable(reason),
                 hypervisor_uuid: Fact::unreadable(reason),

@@ -11,7 +11,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time;
 
-use crate::facts::{ImdsAnswer, ImdsView, Signer, Validity};
+use crate::facts::{ImdsAnswer, ImdsView, OcspResponse, Signer, SignerCertificate, Validity};
 use crate::parse::{self, Certificate, OcspAnswer};
 
 use super::run;
@@ -28,6 +28,8 @@ const BODY_READ: usize = 4 * 1024;
 const SIGNER_READ: usize = 64 * 1024;
 /// There are three, one for each certificate but the last.
 const STAPLES: usize = 8;
+const SHA256_DIGITS: usize = 64;
+const NOT_UNDERSTOOD: &str = "an OCSP response of the signer could not be understood";
 
 /// The requests of the keys command up to the pushed keys, and what its signer's certificates say.
 pub(super) struct Whole {
@@ -64,15 +66,9 @@ pub(super) async fn whole(address: SocketAddr, os_user: &OsUser) -> Whole {
     };
     let signer = certificates.map(|chain| Signer {
         root: chain.get(1).or(chain.first()).map(|found| found.common_names().1).unwrap_or_default(),
+        chain: Fact::Known(chain.iter().map(|certificate| signed(certificate, &staples)).collect()),
         certificates: validity(chain.iter().map(|found| (found.not_before, Some(found.not_after))), now),
-        staples: match staples {
-            Fact::Known(staples) => {
-                validity(staples.iter().map(|staple: &OcspAnswer| (staple.this_update, staple.next_update)), now)
-            }
-            Fact::Absent => Fact::Absent,
-            Fact::Unreadable(why) => Fact::Unreadable(why),
-            Fact::NotGathered => Fact::NotGathered,
-        },
+        staples: all_staples(&staples, now),
     });
     Whole { view, signer, root }
 }
@@ -83,6 +79,51 @@ pub(super) async fn without_token(address: SocketAddr) -> Fact<ImdsAnswer> {
         Ok(answer) => Fact::Known(without_body(&answer)),
         Err(reason) => Fact::unreadable(reason),
     }
+}
+
+/// What IMDS has below `signer-ocsp/` by one name.
+struct Staple {
+    name: String,
+    /// Nothing where IMDS does not hand it out; empty where it cannot be understood.
+    answers: Option<Vec<OcspAnswer>>,
+}
+
+fn signed(certificate: &Certificate, staples: &Fact<Vec<Staple>>) -> SignerCertificate {
+    let response = match staples.as_ref() {
+        Fact::Known(staples) => response(certificate, staples),
+        Fact::Absent => Fact::Absent,
+        Fact::Unreadable(why) => Fact::Unreadable(why),
+        Fact::NotGathered => Fact::NotGathered,
+    };
+    SignerCertificate { name: certificate.common_names().0, response }
+}
+
+fn response(certificate: &Certificate, staples: &[Staple]) -> Fact<OcspResponse> {
+    let fingerprint = certificate.sha1();
+    match staples.iter().find(|staple| staple.name.eq_ignore_ascii_case(&fingerprint)) {
+        Some(Staple { answers: None, .. }) => Fact::Known(OcspResponse::Refused),
+        Some(Staple { answers: Some(answers), .. }) if answers.is_empty() => Fact::unreadable(NOT_UNDERSTOOD),
+        Some(Staple { answers: Some(answers), .. }) => {
+            let is_good = answers.iter().all(|answer| answer.is_good);
+            Fact::Known(if is_good { OcspResponse::Good } else { OcspResponse::NotGood })
+        }
+        None if staples.iter().any(|staple| staple.name.len() == SHA256_DIGITS) => Fact::Known(OcspResponse::OtherName),
+        None => Fact::Absent,
+    }
+}
+
+fn all_staples(staples: &Fact<Vec<Staple>>, now: i64) -> Fact<Validity> {
+    let staples = match staples {
+        Fact::Known(staples) => staples,
+        Fact::Absent => return Fact::Absent,
+        Fact::Unreadable(why) => return Fact::Unreadable(why.clone()),
+        Fact::NotGathered => return Fact::NotGathered,
+    };
+    let answers: Vec<_> = staples.iter().filter_map(|staple| staple.answers.as_deref()).collect();
+    if answers.iter().any(|answers| answers.is_empty()) {
+        return Fact::unreadable(NOT_UNDERSTOOD);
+    }
+    validity(answers.concat().iter().map(|answer| (answer.this_update, answer.next_update)), now)
 }
 
 /// When all of them hold; one without an end holds for ever.
@@ -195,7 +236,7 @@ impl Asking {
         }
     }
 
-    async fn staples(&self, view: &mut ImdsView) -> Fact<Vec<OcspAnswer>> {
+    async fn staples(&self, view: &mut ImdsView) -> Fact<Vec<Staple>> {
         if view.signer_cert.known().is_none() {
             return Fact::NotGathered;
         }
@@ -218,9 +259,8 @@ impl Asking {
             match self.get(&format!("managed-ssh-keys/signer-ocsp/{name}"), SIGNER_READ).await {
                 Ok(answer) => {
                     view.staples.push(Fact::Known(without_body(&answer)));
-                    if answer.status == 200 {
-                        found.push(parse::parse_ocsp(&answer.body).value);
-                    }
+                    let answers = (answer.status == 200).then(|| parse::parse_ocsp(&answer.body).value);
+                    found.push(Staple { name: name.to_owned(), answers });
                 }
                 Err(reason) => {
                     view.staples.push(Fact::unreadable(&reason));
@@ -228,10 +268,7 @@ impl Asking {
                 }
             }
         }
-        if found.iter().any(Vec::is_empty) {
-            return Fact::unreadable("an OCSP response of the signer could not be understood");
-        }
-        Fact::Known(found.concat())
+        Fact::Known(found)
     }
 }
 

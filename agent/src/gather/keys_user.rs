@@ -4,20 +4,21 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::os::fd::AsFd as _;
-use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 
 use eic_doctor_proto::{Fact, Untrusted};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::stat::makedev;
 use nix::sys::statvfs::{FsFlags, statvfs};
 use nix::unistd::{AccessFlags, access};
 
-use crate::facts::{Access, Anchor, DevLog, KeysUserFacts, SharedMemory, Tool, TrustStore};
+use crate::facts::{Access, Anchor, DevLog, KeysUserFacts, NullDevice, SharedMemory, Tool, TrustStore};
 use crate::parse::{self, Certificate};
 
-use super::{anchor, package, real, run, trust};
+use super::{anchor, libraries, package, real, run, trust};
 
 /// What the three scripts call (`domain.md` §3.2, row 19). The shell has `echo` and `printf` itself, but AWS's own packages name the files.
 const TOOLS: [&str; 27] = [
@@ -53,6 +54,7 @@ const TOOLS: [&str; 27] = [
 /// AWS's own packages name most files with their folders.
 const PATH: [&str; 4] = ["/usr/local/bin", "/usr/bin", "/bin", "/usr/games"];
 const SHARED_MEMORY: &str = "/dev/shm";
+const NULL_DEVICE: &str = "/dev/null";
 const DEV_LOG: &str = "/dev/log";
 const HYPERVISOR_UUID: &str = "/sys/hypervisor/uuid";
 const BOARD_ASSET_TAG: &str = "/sys/devices/virtual/dmi/id/board_asset_tag";
@@ -61,10 +63,13 @@ const LOG_PATIENCE_MS: u16 = 2_000;
 
 /// `root` is the name, as DER, of the certificate authority that IMDS's chain leads to.
 pub(super) fn look(program: Option<&str>, root: Option<&[u8]>) -> KeysUserFacts {
+    let tools: Vec<Tool> = TOOLS.iter().map(|name| tool(name)).collect();
     KeysUserFacts {
         namespaces: Fact::NotGathered,
         files: Fact::Known(files(program)),
-        tools: Fact::Known(TOOLS.iter().map(|name| tool(name)).collect()),
+        libraries: libraries::missing(&tools),
+        tools: Fact::Known(tools),
+        null_device: null_device(),
         shared_memory: shared_memory(),
         dev_log: dev_log(),
         hypervisor_uuid: first_line(HYPERVISOR_UUID),
@@ -153,6 +158,23 @@ fn tool(name: &str) -> Tool {
         tool.folders.push(folder.into());
     }
     tool
+}
+
+fn null_device() -> Fact<NullDevice> {
+    let found = match fs::metadata(NULL_DEVICE) {
+        Ok(found) => found,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Fact::Absent,
+        Err(error) => return Fact::unreadable(run::reason(&error)),
+    };
+    // null(4)
+    let is_it = found.file_type().is_char_device() && found.rdev() == makedev(1, 3);
+    match (is_it, access(NULL_DEVICE, AccessFlags::W_OK)) {
+        (true, Ok(())) => Fact::Known(NullDevice::Writable),
+        (true, Err(Errno::EACCES | Errno::EPERM | Errno::EROFS)) => Fact::Known(NullDevice::Denied),
+        (false, Ok(())) => Fact::Known(NullDevice::OtherWritable),
+        (false, Err(Errno::EACCES | Errno::EPERM | Errno::EROFS)) => Fact::Known(NullDevice::OtherDenied),
+        (_, Err(error)) => Fact::unreadable(error.desc()),
+    }
 }
 
 pub(super) fn shared_memory() -> Fact<SharedMemory> {

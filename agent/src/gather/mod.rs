@@ -34,6 +34,7 @@ mod imds;
 mod journal;
 #[cfg(feature = "host")]
 mod keys_user;
+mod libraries;
 #[cfg(feature = "host")]
 mod netlink;
 #[cfg(feature = "host")]

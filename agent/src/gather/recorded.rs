@@ -6,8 +6,8 @@ use std::str::FromStr;
 use eic_doctor_proto::{Fact, OsUser, Untrusted};
 
 use crate::facts::{
-    Access, Anchor, DevLog, FileState, FileType, ImdsAnswer, ImdsView, KeysUserFacts, LogLine, Namespace, SharedMemory,
-    Space, Tool, TrustStore,
+    Access, Anchor, DevLog, FileState, FileType, ImdsAnswer, ImdsView, KeysUserFacts, Library, LogLine, Namespace,
+    NullDevice, SharedMemory, Space, Tool, TrustStore,
 };
 use crate::parse::{self, JournalEntry, JournalQuery, Section, SectionsError, ShownUnit};
 
@@ -264,6 +264,8 @@ impl Host for Recorded {
             }),
             files: self.seen("files", |section| Some(lines(&section.body).filter_map(|line| access(&line)).collect())),
             tools: self.seen("tools", |section| Some(lines(&section.body).filter_map(|line| tool(&line)).collect())),
+            libraries: self.seen("libraries", |section| lines(&section.body).map(|line| library(&line)).collect()),
+            null_device: self.seen("null-device", |section| null_device(&section.detail)),
             shared_memory: self.seen("shared-memory", |section| shared_memory(&section.detail)),
             dev_log: self.seen("dev-log", |section| match section.detail.as_str() {
                 "listening" => Some(DevLog::Listening),
@@ -363,6 +365,29 @@ fn tool(line: &str) -> Option<Tool> {
         }
     }
     Some(tool)
+}
+
+/// `curl libcurl.so.4 missing`, or `denied` and which file or folder.
+fn library(line: &str) -> Option<Library> {
+    let mut words = line.split(' ');
+    let (tool, name) = (words.next()?.into(), words.next()?.into());
+    let denied = match (words.next()?, words.next()) {
+        ("missing", None) => Fact::Absent,
+        ("denied", Some(path)) => Fact::Known(path.into()),
+        _ => return None,
+    };
+    Some(Library { name, tool, denied })
+}
+
+/// `writable`, `denied`, `other-writable`, `other-denied`.
+fn null_device(word: &str) -> Option<NullDevice> {
+    match word {
+        "writable" => Some(NullDevice::Writable),
+        "denied" => Some(NullDevice::Denied),
+        "other-writable" => Some(NullDevice::OtherWritable),
+        "other-denied" => Some(NullDevice::OtherDenied),
+        _ => None,
+    }
 }
 
 /// `1777 yes rw 4096 65536 65000 524288 524200`: mode, writable, how it is mounted, size of a block, blocks, those free, inodes, those

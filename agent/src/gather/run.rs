@@ -35,8 +35,13 @@ pub(super) fn runtime() -> io::Result<Runtime> {
 /// Given a path, and no folder to go to, the standard library starts it by `posix_spawn(3)`, which does not copy our memory first.
 pub(super) fn command(program: &str) -> Command {
     let mut command = Command::new(found(program));
-    command.env_clear().env("PATH", PATH).env("LC_ALL", "C").stdin(Stdio::null());
+    command.env_clear().env("PATH", PATH).env("LC_ALL", "C").stdin(no_input());
     command
+}
+
+/// A pipe that has ended: `/dev/null` may be what is missing here.
+fn no_input() -> Stdio {
+    io::pipe().map_or_else(|_| Stdio::null(), |(end, _)| end.into())
 }
 
 fn found(program: &str) -> String {

@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use eic_doctor_proto::Untrusted;
+use sha1::{Digest as _, Sha1};
 
 use super::der::{Der, INTEGER, OBJECT_IDENTIFIER, SEQUENCE, SET, context};
 use super::{Parsed, text};
@@ -28,6 +29,11 @@ impl Certificate {
     /// The common name of the subject, of the issuer, empty where there is none.
     pub fn common_names(&self) -> (Untrusted, Untrusted) {
         (common_name(&self.subject), common_name(&self.issuer))
+    }
+
+    /// Its fingerprint as `openssl x509 -fingerprint -sha1` has it, in small letters and without colons.
+    pub fn sha1(&self) -> String {
+        Sha1::digest(&self.der).iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
 
@@ -100,6 +106,7 @@ mod tests {
         let [root] = parsed.value.as_slice() else { panic!("not one certificate") };
         assert_eq!(root.subject, root.issuer);
         assert_eq!(root.common_names().0.raw(), "Amazon Root CA 1");
+        assert_eq!(root.sha1(), "8da7f965ec5efc37910f1c6e59fdc1cc6a6ede16");
         // May 26 2015 and Jan 17 2038.
         assert_eq!((root.not_before, root.not_after), (1_432_598_400, 2_147_299_200));
     }

@@ -11,20 +11,12 @@ const HEADERS: usize = 64;
 /// Where in a program's file its constants stand, when its linker has put them apart from the code; nothing when it has not, or when
 /// this is no such beginning. Of 64 bits and little-endian only: that is what EC2 runs.
 pub fn parse_elf_constants(beginning: &[u8]) -> Vec<Range<u64>> {
-    headers(beginning).unwrap_or_default()
+    constants(beginning).unwrap_or_default()
 }
 
-fn headers(bytes: &[u8]) -> Option<Vec<Range<u64>>> {
-    // e_ident: the magic number, ELFCLASS64, ELFDATA2LSB.
-    if bytes.get(..6)? != b"\x7fELF\x02\x01" {
-        return None;
-    }
-    let table = usize::try_from(long(bytes, 32)?).ok()?;
-    let size = usize::from(short(bytes, 54)?);
-    let count = usize::from(short(bytes, 56)?);
+fn constants(bytes: &[u8]) -> Option<Vec<Range<u64>>> {
     let mut constants = Vec::new();
-    for index in 0..count.min(HEADERS) {
-        let header = bytes.get(table.checked_add(size.checked_mul(index)?)?..)?;
+    for header in program_headers(bytes)? {
         if word(header, 0)? == PT_LOAD && word(header, 4)? == PF_R {
             let from = long(header, 8)?;
             constants.push(from..from.checked_add(long(header, 32)?)?);
@@ -33,15 +25,27 @@ fn headers(bytes: &[u8]) -> Option<Vec<Range<u64>>> {
     Some(constants)
 }
 
+/// Each with all that comes behind it.
+pub(super) fn program_headers(bytes: &[u8]) -> Option<Vec<&[u8]>> {
+    // e_ident: the magic number, ELFCLASS64, ELFDATA2LSB.
+    if bytes.get(..6)? != b"\x7fELF\x02\x01" {
+        return None;
+    }
+    let table = usize::try_from(long(bytes, 32)?).ok()?;
+    let size = usize::from(short(bytes, 54)?);
+    let count = usize::from(short(bytes, 56)?);
+    (0..count.min(HEADERS)).map(|index| bytes.get(table.checked_add(size.checked_mul(index)?)?..)).collect()
+}
+
 fn short(bytes: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_le_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
 }
 
-fn word(bytes: &[u8], at: usize) -> Option<u32> {
+pub(super) fn word(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
 }
 
-fn long(bytes: &[u8], at: usize) -> Option<u64> {
+pub(super) fn long(bytes: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
 }
 

@@ -141,6 +141,9 @@ fn no_parser_panics_on_any_bytes() {
         let _ = parse_socket_inode(&shown);
         let _ = parse_interpreter(&bytes);
         let _ = parse_elf_constants(&[b"\x7fELF\x02\x01", bytes.as_slice()].concat());
+        let _ = parse_elf_parts(&[b"\x7fELF\x02\x01", bytes.as_slice()].concat());
+        let _ = parse_elf_names(&ElfParts::default(), &bytes);
+        let _ = parse_ld_cache(&[b"glibc-ld.so.cache1.1", bytes.as_slice()].concat(), "a");
         let _ = parse_reads_openssl_3(&bytes);
         let _ = parse_hosts(&bytes, "a");
         let _ = parse_resolv_conf(&bytes);

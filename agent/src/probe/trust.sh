@@ -23,6 +23,7 @@ see files known
 for file in $files; do can "$file" there; done
 can /bin/sh maybe
 see tools known
+libraries=
 for tool in curl openssl ssh-keygen logger base64 awk mktemp timeout head grep sed cut cat id seq find tr wc chmod cp touch date \
   printf echo dirname rm mv; do
   line=$tool first=
@@ -34,7 +35,27 @@ for tool in curl openssl ssh-keygen logger base64 awk mktemp timeout head grep s
   done
   if [ -n "$first" ] && program=$(readlink -f "$first") && [ "${program##*/}" != "$tool" ]; then line="$line =${program##*/}"; fi
   printf "|%s\n" "$line"
+  [ -z "$first" ] || said=$(: | "$first" --version 2>&1)
+  case $said in
+    *"error while loading shared libraries: "*)
+      said=${said#*shared libraries: } library=
+      for folder in /lib64 /usr/lib64 /lib/*-linux-gnu /usr/lib/*-linux-gnu; do
+        [ ! -e "$folder/${said%%:*}" ] || library=$(readlink -f "$folder/${said%%:*}")
+      done
+      libraries="$libraries|$tool ${said%%:*} ${library:+denied }${library:-missing}
+"
+      ;;
+  esac
+  said=
 done
+see libraries known
+printf "%s" "$libraries"
+if [ ! -e /dev/null ]; then see null-device absent
+else
+  kind=other-
+  if [ -c /dev/null ] && [ "$(stat -c %t:%T /dev/null)" = 1:3 ]; then kind=; fi
+  if [ -w /dev/null ]; then see null-device known "${kind}writable"; else see null-device known "${kind}denied"; fi
+fi
 if [ -d /dev/shm ]; then
   writable=no mount=rw
   if [ -w /dev/shm ] && [ -x /dev/shm ]; then writable=yes; fi

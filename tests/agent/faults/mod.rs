@@ -28,12 +28,15 @@ const WITHOUT_PACKAGE: &[&str] = &[
     "os.account.keys-user blocked",
     "os.imds.token-as-keys-user blocked",
     "os.imds.time-budget blocked",
+    "os.imds.pushed-keys blocked",
     "os.host.identity blocked",
     "os.host.tools blocked",
+    "os.host.null-device blocked",
     "os.host.shared-memory blocked",
     "os.host.syslog blocked",
     "os.trust.certificate-authority blocked",
     "os.trust.openssl blocked",
+    "os.trust.signer blocked",
     "os.sshd.authorized-keys-command blocked",
     "os.sshd.authorized-keys-command-user blocked",
     "os.security.selinux blocked",
@@ -45,8 +48,10 @@ const WITHOUT_IMDS: &[&str] = &[
     "os.imds.availability-zone blocked",
     "os.imds.domain blocked",
     "os.imds.time-budget blocked",
+    "os.imds.pushed-keys blocked",
     "os.host.identity blocked",
     "os.trust.clock blocked",
+    "os.trust.signer blocked",
 ];
 const NOT_WIRED: &[&str] = &["os.sshd.authorized-keys-command fail", "os.sshd.authorized-keys-command-user blocked"];
 const WITHOUT_SSHD: &[&str] = &[
@@ -158,12 +163,15 @@ const FIRST: &[Fault] = &[
             "os.account.keys-user fail",
             "os.imds.token-as-keys-user blocked",
             "os.imds.time-budget blocked",
+            "os.imds.pushed-keys blocked",
             "os.host.identity blocked",
             "os.host.tools blocked",
+            "os.host.null-device blocked",
             "os.host.shared-memory unknown",
             "os.host.syslog blocked",
             "os.trust.certificate-authority blocked",
             "os.trust.openssl blocked",
+            "os.trust.signer blocked",
             "os.sshd.authorized-keys-command-user blocked",
         ],
     },
@@ -215,7 +223,12 @@ const FIRST: &[Fault] = &[
         name: "IMDS kept from the keys user alone",
         world: healthy::ubuntu_2204,
         break_it: |facts, _| facts.imds.as_keys_user = unreadable_view("connection refused"),
-        changes: &["os.imds.token-as-keys-user fail", "os.imds.time-budget blocked"],
+        changes: &[
+            "os.imds.token-as-keys-user fail",
+            "os.imds.time-budget blocked",
+            "os.imds.pushed-keys blocked",
+            "os.trust.signer blocked",
+        ],
     },
     Fault {
         name: "a stranger at the address of IMDS",
@@ -232,13 +245,29 @@ const FIRST: &[Fault] = &[
         name: "a Local Zone",
         world: healthy::al2023,
         break_it: |facts, _| body(facts, |view| &mut view.availability_zone, "us-west-2-lax-1a"),
-        changes: &["os.imds.availability-zone fail"],
+        changes: &["os.imds.availability-zone fail", "os.trust.signer unknown"],
     },
     Fault {
         name: "a partition without EC2 Instance Connect",
         world: healthy::al2023,
         break_it: |facts, _| body(facts, |view| &mut view.domain, "amazonaws.eu"),
-        changes: &["os.imds.domain fail"],
+        changes: &["os.imds.domain fail", "os.trust.signer unknown"],
+    },
+    Fault {
+        name: "a pushed key without the signer's certificate",
+        world: healthy::ubuntu_2204,
+        break_it: |facts, _| {
+            let view = &mut facts.imds.as_keys_user;
+            (view.active_keys, view.signer_cert) = (status(200), status(404));
+            facts.trust.signer = Fact::Absent;
+        },
+        changes: &["os.imds.pushed-keys fail", "os.trust.signer blocked"],
+    },
+    Fault {
+        name: "IMDS throttled when it is asked for a key",
+        world: healthy::al2023,
+        break_it: |facts, _| facts.imds.as_keys_user.active_keys = status(503),
+        changes: &["os.imds.pushed-keys fail", "os.trust.signer blocked"],
     },
     Fault {
         name: "sshd stopped",

@@ -24,6 +24,15 @@ pub const FAULTS: &[Fault] = &[
         changes: WARNS,
     },
     Fault {
+        name: "SELinux enforcing without the policy, and nobody has logged in yet",
+        world: healthy::rhel9,
+        break_it: |facts, _| {
+            without_policy(facts);
+            healthy::log::set(facts, &[]);
+        },
+        changes: &["os.security.selinux unknown"],
+    },
+    Fault {
         name: "SELinux enforcing on Amazon Linux without the policy",
         world: healthy::al2023,
         break_it: |facts, _| {

@@ -64,6 +64,44 @@ pub const FAULTS: &[Fault] = &[
         changes: TOOLS,
     },
     Fault {
+        name: "a library that is nowhere",
+        world: healthy::ubuntu_2204,
+        break_it: |facts, _| known(&mut facts.keys_user.libraries).push(library("libcurl.so.4", Fact::Absent)),
+        changes: TOOLS,
+    },
+    Fault {
+        name: "a folder of libraries for root alone",
+        world: healthy::al2023,
+        break_it: |facts, _| {
+            known(&mut facts.keys_user.libraries).push(library("libcurl.so.4", Fact::Known("/usr/lib64".into())));
+        },
+        changes: TOOLS,
+    },
+    Fault {
+        name: "no /dev/null",
+        world: healthy::rhel9,
+        break_it: |facts, _| facts.keys_user.null_device = Fact::Absent,
+        changes: NULL_DEVICE,
+    },
+    Fault {
+        name: "/dev/null for root alone",
+        world: healthy::al2023,
+        break_it: |facts, _| facts.keys_user.null_device = Fact::Known(NullDevice::Denied),
+        changes: NULL_DEVICE,
+    },
+    Fault {
+        name: "a file in the place of /dev/null",
+        world: healthy::ubuntu_2404,
+        break_it: |facts, _| facts.keys_user.null_device = Fact::Known(NullDevice::OtherDenied),
+        changes: NULL_DEVICE,
+    },
+    Fault {
+        name: "a file in the place of /dev/null that everybody may write",
+        world: healthy::al2,
+        break_it: |facts, _| facts.keys_user.null_device = Fact::Known(NullDevice::OtherWritable),
+        changes: &["os.host.null-device warn"],
+    },
+    Fault {
         name: "no /dev/shm",
         world: healthy::ubuntu_2204,
         break_it: |facts, _| facts.keys_user.shared_memory = Fact::Absent,
@@ -279,7 +317,7 @@ pub const FAULTS: &[Fault] = &[
         name: "IMDS too slow for the keys command's time",
         world: healthy::ubuntu_2404,
         break_it: |facts, _| latency(facts, 480),
-        changes: &["os.imds.time-budget fail"],
+        changes: TIME_BUDGET,
     },
     Fault {
         name: "IMDS slow",
@@ -295,14 +333,49 @@ pub const FAULTS: &[Fault] = &[
             view.active_keys = Fact::unreadable("timed out after 1 s");
             (view.signer_cert, view.signer_ocsp, view.staples) = (Fact::NotGathered, Fact::NotGathered, Vec::new());
         },
-        changes: &["os.imds.time-budget fail"],
+        changes: TIME_BUDGET,
+    },
+    Fault {
+        name: "keys signed by somebody else",
+        world: healthy::ubuntu_2204,
+        break_it: |facts, _| chain(facts)[0].name = "managed-ssh-signer.us-east-1.amazonaws.com".into(),
+        changes: SIGNER,
+    },
+    Fault {
+        name: "the signer's certificate alone",
+        world: healthy::ubuntu_2404,
+        break_it: |facts, _| chain(facts).truncate(1),
+        changes: SIGNER,
+    },
+    Fault {
+        name: "OCSP responses named by SHA-256",
+        world: healthy::al2023,
+        break_it: |facts, _| chain(facts)[0].response = Fact::Known(OcspResponse::OtherName),
+        changes: SIGNER,
+    },
+    Fault {
+        name: "a revoked signer",
+        world: healthy::al2,
+        break_it: |facts, _| chain(facts)[0].response = Fact::Known(OcspResponse::NotGood),
+        changes: SIGNER,
     },
 ];
 
 const TOOLS: &[&str] = &["os.host.tools fail", "os.trust.openssl blocked"];
+const TIME_BUDGET: &[&str] = &["os.imds.time-budget fail", "os.imds.pushed-keys blocked", "os.trust.signer blocked"];
 const SHARED_MEMORY: &[&str] = &["os.host.shared-memory fail"];
+const NULL_DEVICE: &[&str] = &["os.host.null-device fail"];
+const SIGNER: &[&str] = &["os.trust.signer fail"];
 const SYSLOG: &[&str] = &["os.host.syslog fail"];
 const AUTHORITY: &[&str] = &["os.trust.certificate-authority fail"];
+
+fn library(name: &str, denied: Fact<Untrusted>) -> Library {
+    Library { name: name.into(), tool: "curl".into(), denied }
+}
+
+fn chain(facts: &mut OsFacts) -> &mut Vec<SignerCertificate> {
+    known(&mut known(&mut facts.trust.signer).chain)
+}
 
 fn tool<'a>(facts: &'a mut OsFacts, name: &str) -> &'a mut Tool {
     known(&mut facts.keys_user.tools).iter_mut().find(|tool| tool.name.raw() == name).expect("a tool of this name")

@@ -49,6 +49,8 @@ pub fn fill(facts: &mut OsFacts) {
             access_to("/sys/devices/virtual/dmi/id/board_asset_tag", false),
         ]),
         tools: Fact::Known(TOOLS.iter().map(tool).collect()),
+        libraries: Fact::Known(Vec::new()),
+        null_device: Fact::Known(NullDevice::Writable),
         shared_memory: Fact::Known(SharedMemory {
             mode: Fact::Known(0o1777),
             writable: Fact::Known(true),
@@ -70,6 +72,7 @@ pub fn fill(facts: &mut OsFacts) {
         script_reads_openssl_3: Fact::Known(true),
         signer: Fact::Known(Signer {
             root: "Amazon Root CA 1".into(),
+            chain: Fact::Known(signer_chain()),
             certificates: Fact::Known(Validity { from: -86_400, until: 30 * 86_400 }),
             staples: Fact::Known(Validity { from: -3_600, until: 6 * 86_400 }),
         }),
@@ -81,6 +84,12 @@ pub fn fill(facts: &mut OsFacts) {
     view.staples = vec![answer(), answer(), answer()];
     let sockets = ["/dev/log", "/run/systemd/journal/dev-log"].map(|path| state(path, FileType::Other));
     facts.system.log_sockets = Fact::Known(sockets.to_vec());
+}
+
+/// As IMDS has it in this Region: the last one, whose issuer is trusted everywhere, has a response of its own too.
+fn signer_chain() -> Vec<SignerCertificate> {
+    let names = ["managed-ssh-signer.eu-west-1.amazonaws.com", "Amazon RSA 2048 M01", "Amazon Root CA 1"];
+    names.map(|name| SignerCertificate { name: name.into(), response: Fact::Known(OcspResponse::Good) }).to_vec()
 }
 
 /// The keys user may read and run each script that is there.

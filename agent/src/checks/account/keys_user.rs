@@ -80,11 +80,14 @@ mod tests {
             "os.account.keys-user fail",
             "os.imds.token-as-keys-user blocked",
             "os.imds.time-budget blocked",
+            "os.imds.pushed-keys blocked",
             "os.host.identity blocked",
             "os.host.tools blocked",
+            "os.host.null-device blocked",
             "os.host.syslog blocked",
             "os.trust.certificate-authority blocked",
             "os.trust.openssl blocked",
+            "os.trust.signer blocked",
             "os.sshd.authorized-keys-command-user blocked",
         ];
         assert_eq!(changed, expected);

@@ -1,7 +1,7 @@
 use eic_doctor_proto::{Attempt, Command, Evidence, Fact, Finding, Remedy, Verdict, check};
 
 use crate::checks::{keys_command, platform};
-use crate::facts::{OsFacts, PackageManager, Tool};
+use crate::facts::{Library, OsFacts, PackageManager, Tool};
 
 check! {
     /// Every program that the keys command's scripts call is there and may be run by the keys user.
@@ -13,6 +13,9 @@ check! {
     /// and no message at all. Ubuntu's package finds them through sshd's `PATH`; AWS's own packages name each with its folder, `/usr/bin`
     /// or `/bin`. `busybox find` does not know `-regextype`, so it does not do.
     ///
+    /// Each is linked with shared libraries, `curl` with some thirty, and the keys user must be able to open those as well: a folder of
+    /// libraries that was closed, or a library that an upgrade or a clean-up took away, ends the program with status 127.
+    ///
     /// `id` and `ssh-keygen` also look up accounts, for which the keys user must be able to read `/etc/passwd`.
     ///
     /// ## How to look by hand
@@ -22,6 +25,7 @@ check! {
     /// for tool in curl openssl ssh-keygen logger base64 awk mktemp timeout find id; do
     ///     runuser -u ec2-instance-connect -- sh -c 'command -v "$0" || echo "no $0"' "$tool"
     /// done
+    /// runuser -u ec2-instance-connect -- curl --version
     /// runuser -u ec2-instance-connect -- id -u ec2-user
     /// ```
     ///
@@ -57,6 +61,7 @@ fn judge_scripts(facts: &OsFacts) -> Result<Verdict, Verdict> {
         return verdict;
     }
     let mut faults: Vec<Fault> = tools.iter().filter_map(|tool| Fault::of(tool, manager)).collect();
+    faults.extend(unlinked(facts.keys_user.libraries.need("what the programs are linked with")?));
     let passwd = keys_command::access_to(facts, PASSWD).map(|access| &access.read);
     if passwd == Some(&Fact::Known(false)) {
         let words = format!("the keys user may not read `{PASSWD}`, so `id` finds nobody");
@@ -105,11 +110,30 @@ fn none(facts: &OsFacts, tools: &[Tool]) -> Option<Result<Verdict, Verdict>> {
     Some(Ok(Verdict::fail(Finding::new(why, remedy).seen(seen, keys_command::where_seen(facts)))))
 }
 
+/// One fault for each file or folder that is closed, and for each library that is nowhere.
+fn unlinked(libraries: &[Library]) -> Vec<Fault> {
+    let mut faults: Vec<Fault> = Vec::new();
+    for Library { name, tool, denied } in libraries {
+        let (words, repair) = match denied.known() {
+            Some(path) => (
+                format!("`{tool}` cannot be started: the keys user may not open `{path}`, behind which `{name}` is"),
+                Repair::Linked(path.raw().to_owned()),
+            ),
+            None => (format!("`{tool}` cannot be started: its library `{name}` is nowhere"), Repair::Library),
+        };
+        if repair == Repair::Library || faults.iter().all(|fault| fault.repair != repair) {
+            faults.push(Fault { words, repair });
+        }
+    }
+    faults
+}
+
 struct Fault {
     words: String,
     repair: Repair,
 }
 
+#[derive(PartialEq, Eq)]
 enum Repair {
     /// The package that brings the tool has to be installed again.
     Package(String),
@@ -118,6 +142,10 @@ enum Repair {
     Readable(String),
     /// A folder has to be passed through.
     Open(String),
+    /// A library has to be opened, or its folder.
+    Linked(String),
+    /// What brings a library has to be installed again, and nobody here knows what does.
+    Library,
     /// A link to busybox stands in the way of the real one.
     Delete(String),
 }
@@ -212,6 +240,15 @@ fn mend(facts: &OsFacts, faults: &[Fault], manager: PackageManager) -> Remedy {
             Repair::Runnable(path) => Command::new("chmod").args(["a+rx", path]),
             Repair::Readable(path) => Command::new("chmod").args(["a+r", path]),
             Repair::Open(path) => Command::new("chmod").args(["a+x", path]),
+            Repair::Linked(path) if !keys_command::is_plain(path) => continue,
+            Repair::Linked(path) => Command::new("chmod").args(["a+rX", path]),
+            Repair::Library => {
+                return Remedy::by_hand(
+                    "Install again what brings each library, as root on the instance: `dpkg -S LIBRARY` or `rpm -q --whatprovides \
+                     'LIBRARY()(64bit)'` names the package",
+                    LOOK_AGAIN,
+                );
+            }
             Repair::Delete(path) => Command::new("rm").arg(path),
         };
         steps.push(step);
@@ -245,11 +282,11 @@ fn mend(facts: &OsFacts, faults: &[Fault], manager: PackageManager) -> Remedy {
 
 #[cfg(test)]
 mod tests {
-    use eic_doctor_proto::{Fact, Verdict};
+    use eic_doctor_proto::{Fact, Untrusted, Verdict};
 
     use super::{PASSWD, judge};
     use crate::checks::healthy::{self, World, changes};
-    use crate::facts::{OsFacts, Tool};
+    use crate::facts::{Library, OsFacts, Tool};
 
     const FAIL: [&str; 2] = ["os.host.tools fail", "os.trust.openssl blocked"];
 
@@ -285,6 +322,22 @@ mod tests {
         let elsewhere = |facts: &mut OsFacts| tool(facts, "curl").folders = vec!["/usr/local/bin".into()];
         assert_eq!(changes(healthy::al2(), |facts, _| elsewhere(facts)), FAIL);
         assert_eq!(changes(healthy::ubuntu_2204(), |facts, _| elsewhere(facts)), [""; 0]);
+    }
+
+    #[test]
+    fn a_library_that_is_nowhere_or_closed_keeps_its_tool_from_starting() {
+        let lacks = |name: &str, denied: Fact<Untrusted>| Library { name: name.into(), tool: "curl".into(), denied };
+        let nowhere = vec![lacks("libcurl.so.4", Fact::Absent)];
+        let set = |facts: &mut OsFacts, libraries| facts.keys_user.libraries = Fact::Known(libraries);
+        assert_eq!(changes(healthy::ubuntu_2204(), |facts, _| set(facts, nowhere.clone())), FAIL);
+        assert_eq!(command(healthy::ubuntu_2204(), |facts| set(facts, nowhere.clone())), "by hand");
+        let folder = || Fact::Known("/usr/lib64".into());
+        let closed = vec![lacks("libcurl.so.4", folder()), lacks("libc.so.6", folder())];
+        assert_eq!(command(healthy::al2023(), |facts| set(facts, closed)), "chmod a+rX /usr/lib64");
+        let hostile = vec![lacks("libc.so.6", Fact::Known("/x;reboot".into()))];
+        assert_eq!(command(healthy::al2023(), |facts| set(facts, hostile)), "by hand");
+        let unseen = changes(healthy::al2(), |facts, _| facts.keys_user.libraries = Fact::NotGathered);
+        assert_eq!(unseen, ["os.host.tools unknown"]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 use eic_doctor_proto::{Attempt, Finding, Remedy, Verdict, check};
 
 use super::{Asked, answer, view};
+use crate::checks::keys_command;
 use crate::facts::OsFacts;
 
 check! {
@@ -35,6 +36,10 @@ check! {
 const REQUEST: &str = "GET /latest/meta-data/placement/availability-zone";
 
 fn judge(facts: &OsFacts, _attempt: &Attempt) -> Result<Verdict, Verdict> {
+    keys_command::by_scripts(facts, judge_scripts(facts))
+}
+
+fn judge_scripts(facts: &OsFacts) -> Result<Verdict, Verdict> {
     let (view, who) = view(facts);
     let asked = Asked { request: REQUEST, who: &who, root_was_answered: false, is_bystander: false };
     let answer = answer(&view.availability_zone, asked)?;
@@ -59,7 +64,7 @@ fn judge(facts: &OsFacts, _attempt: &Attempt) -> Result<Verdict, Verdict> {
 }
 
 /// The keys command's own pattern, `^([a-z]+-){2,3}[0-9][a-z]$`.
-fn is_availability_zone(zone: &str) -> bool {
+pub(super) fn is_availability_zone(zone: &str) -> bool {
     let Some((words, last)) = zone.rsplit_once('-') else { return false };
     let words: Vec<&str> = words.split('-').collect();
     (2..=3).contains(&words.len())
@@ -86,7 +91,7 @@ mod tests {
     use eic_doctor_proto::{Fact, Verdict};
 
     use super::{is_availability_zone, judge, parent_region};
-    use crate::checks::healthy;
+    use crate::checks::healthy::{self, changes};
 
     #[test]
     fn zones_are_taken_as_the_keys_command_takes_them() {
@@ -114,6 +119,17 @@ mod tests {
         for zone in ["", "somewhere", "us-east-10a", "2-a", "us-east-1-\u{1b}[2J"] {
             assert_eq!(parent_region(zone), None, "{zone}");
         }
+    }
+
+    #[test]
+    fn what_the_one_program_makes_of_a_zone_is_not_known() {
+        let changed = changes(healthy::rhel9(), |facts, _| {
+            for view in [&mut facts.imds.as_root, &mut facts.imds.as_keys_user] {
+                let Fact::Known(answer) = &mut view.availability_zone else { panic!("no zone") };
+                answer.body = "us-west-2-lax-1a".into();
+            }
+        });
+        assert_eq!(changed, ["os.imds.availability-zone unknown", "os.trust.signer unknown"]);
     }
 
     #[test]

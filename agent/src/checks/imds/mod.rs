@@ -12,6 +12,7 @@ use crate::facts::{AddressFamily, ImdsAnswer, ImdsView, OsFacts, Route, RouteKin
 mod availability_zone;
 mod domain;
 mod instance_id;
+mod pushed_keys;
 mod time_budget;
 mod token;
 mod token_as_keys_user;
@@ -23,6 +24,7 @@ pub const ALL: &[&Check<OsFacts>] = &[
     &availability_zone::CHECK,
     &domain::CHECK,
     &time_budget::CHECK,
+    &pushed_keys::CHECK,
 ];
 
 const ADDRESS: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
@@ -195,6 +197,18 @@ fn is_bystander(facts: &OsFacts) -> bool {
 pub(in crate::checks) fn instance_id(facts: &OsFacts) -> Option<&str> {
     let answer = view(facts).0.instance_id.known().filter(|answer| answer.status == 200)?;
     Some(answer.body.raw().trim_end()).filter(|id| instance_id::is_instance_id(id))
+}
+
+/// Whose certificate the keys command wants: by what IMDS says of the Availability Zone and the domain, where it takes both.
+pub(in crate::checks) fn signer_name(facts: &OsFacts) -> Option<String> {
+    let view = view(facts).0;
+    let said = |fact: &Fact<ImdsAnswer>| {
+        fact.known().filter(|answer| answer.status == 200).map(|answer| answer.body.raw().trim_end().to_owned())
+    };
+    let zone = said(&view.availability_zone).filter(|zone| availability_zone::is_availability_zone(zone))?;
+    let domain = said(&view.domain).filter(|name| domain::is_trusted(name))?;
+    let region = zone.strip_suffix(|letter: char| letter.is_ascii_lowercase())?;
+    Some(format!("managed-ssh-signer.{region}.{domain}"))
 }
 
 /// By how many seconds the host's clock is ahead of IMDS's, by the first answer that has a date.

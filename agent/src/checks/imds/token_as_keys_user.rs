@@ -72,7 +72,13 @@ mod tests {
         let changed = changes(healthy::ubuntu_2204(), |facts, _| {
             facts.imds.as_keys_user = ImdsView { token: Fact::unreadable("connection refused"), ..ImdsView::default() };
         });
-        assert_eq!(changed, ["os.imds.token-as-keys-user fail", "os.imds.time-budget blocked"]);
+        let expected = [
+            "os.imds.token-as-keys-user fail",
+            "os.imds.time-budget blocked",
+            "os.imds.pushed-keys blocked",
+            "os.trust.signer blocked",
+        ];
+        assert_eq!(changed, expected);
     }
 
     #[test]
@@ -91,6 +97,12 @@ mod tests {
             facts.imds.as_keys_user =
                 ImdsView { token: Fact::unreadable("operation not permitted"), ..ImdsView::default() };
         });
-        assert_eq!(changed, ["os.imds.token-as-keys-user unknown", "os.imds.time-budget unknown"]);
+        let expected = [
+            "os.imds.token-as-keys-user unknown",
+            "os.imds.time-budget unknown",
+            "os.imds.pushed-keys unknown",
+            "os.trust.signer unknown",
+        ];
+        assert_eq!(changed, expected);
     }
 }

@@ -184,11 +184,15 @@ pub fn is_three_scripts(facts: &OsFacts) -> Option<bool> {
 /// What was judged by what the three scripts do. The one program of 2.x and ports may do otherwise, which is not published.
 pub fn by_scripts(facts: &OsFacts, judged: Result<Verdict, Verdict>) -> Result<Verdict, Verdict> {
     match (is_three_scripts(facts), judged) {
-        (Some(true), judged) | (_, judged @ Err(_)) => judged,
-        (Some(false), Ok(Verdict::Warn(finding) | Verdict::Fail(finding))) => {
+        (Some(true), judged) => judged,
+        (
+            Some(false),
+            Ok(Verdict::Warn(finding) | Verdict::Fail(finding)) | Err(Verdict::Warn(finding) | Verdict::Fail(finding)),
+        ) => {
             let why = format!("{}; whether this keys command, which is one program, minds is not known", finding.why);
             Err(finding.evidence.iter().fold(Verdict::unknown(why), |verdict, seen| verdict.seen(&seen.seen, &seen.at)))
         }
+        (_, judged @ Err(_)) => judged,
         (Some(false), Ok(_)) => {
             Ok(Verdict::not_applicable("this keys command is one program, and what it needs of this is not published"))
         }

@@ -48,6 +48,8 @@ check! {
     }
 }
 
+/// Seconds for which IMDS has a pushed key.
+const KEY_LIFE: u64 = 60;
 const VERIFY: &str = "A login with a pushed key, within 60 seconds of the push";
 
 fn judge(facts: &OsFacts, attempt: &Attempt) -> Result<Verdict, Verdict> {
@@ -115,7 +117,7 @@ fn counts(facts: &OsFacts, recent: &RecentLog, whose: &Whose, login: &Login<'_>,
         // This hangs on the key: a client, or a stranger, offers others too while a pushed one waits.
         Cause::KeysCommand(Trouble::Status(255)) => is_theirs && (whose.is_own == Some(true) || !whose.was_let_in),
         Cause::KeysCommand(Trouble::Status(1)) => is_theirs,
-        Cause::KeysCommand(Trouble::Status(22)) => is_theirs && !whose.was_let_in && is_no_noise(facts),
+        Cause::KeysCommand(Trouble::Status(22)) => is_theirs && !whose.was_let_in && is_no_noise(facts, recent, login),
         Cause::KeysCommand(_) => whose.is_this_users || login.user.is_none() || !whose.was_let_in,
     }
 }
@@ -124,10 +126,12 @@ fn has_keys_command(login: &Login<'_>) -> bool {
     login.lines.iter().any(|(_, said)| matches!(said, crate::parse::Said::KeysCommand { .. }))
 }
 
-/// An older package ends with 22 at every login without a pushed key: IMDS has one right now, or gives no token, or neither.
-fn is_no_noise(facts: &OsFacts) -> bool {
+/// An older package ends with 22 at every login without a pushed key: IMDS has one that may have been there at that login, or gives no
+/// token.
+fn is_no_noise(facts: &OsFacts, recent: &RecentLog, login: &Login<'_>) -> bool {
+    let is_within_key_life = recent.until.saturating_sub(login.at) <= KEY_LIFE;
     [&facts.imds.as_root, &facts.imds.as_keys_user].iter().any(|view| {
-        view.active_keys.known().is_some_and(|answer| answer.status == 200)
+        (is_within_key_life && view.active_keys.known().is_some_and(|answer| answer.status == 200))
             || view.token.known().is_some_and(|answer| answer.status != 200)
     })
 }
@@ -390,6 +394,13 @@ mod tests {
             answer.status = 200;
         });
         assert!(matches!(verdict, Verdict::Warn(_)));
+        let long_before_the_push = judged(&lines, |world| {
+            let Fact::Known(answer) = &mut world.facts.imds.as_keys_user.active_keys else { panic!("no answer") };
+            answer.status = 200;
+            let Fact::Known(recent) = &mut world.facts.log.recent else { panic!("no log") };
+            recent.until = recent.lines[0].at + 61;
+        });
+        assert!(is_ok(&long_before_the_push));
         let verdict = judged(&lines, |world| {
             let Fact::Known(answer) = &mut world.facts.imds.as_root.token else { panic!("no answer") };
             answer.status = 403;

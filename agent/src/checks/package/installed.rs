@@ -125,18 +125,21 @@ mod tests {
     use crate::checks::healthy::{self, changes};
     use crate::facts::OsFacts;
 
-    const DEPENDANTS: [&str; 14] = [
+    const DEPENDANTS: [&str; 17] = [
         "os.package.version blocked",
         "os.package.keys-command-files blocked",
         "os.account.keys-user blocked",
         "os.imds.token-as-keys-user blocked",
         "os.imds.time-budget blocked",
+        "os.imds.pushed-keys blocked",
         "os.host.identity blocked",
         "os.host.tools blocked",
+        "os.host.null-device blocked",
         "os.host.shared-memory blocked",
         "os.host.syslog blocked",
         "os.trust.certificate-authority blocked",
         "os.trust.openssl blocked",
+        "os.trust.signer blocked",
         "os.sshd.authorized-keys-command blocked",
         "os.sshd.authorized-keys-command-user blocked",
         "os.security.selinux blocked",

@@ -16,7 +16,9 @@ check! {
     ///
     /// What is looked at: the mode, the package and the modules of the policy, the boolean `authlogin_yubikey` (which lets sshd's
     /// domain connect too), and what the audit log says was denied to sshd's domain in the last hour. This fails only for a
-    /// denial of something that the keys command cannot do without, with no key handed out since.
+    /// denial of something that the keys command cannot do without, with no key handed out since. Enforcing without the package and
+    /// without such a denial is `unknown` while no key was handed out, for some systems bring a policy of their own that allows it, and
+    /// `warn` where one was.
     ///
     /// ## How to look by hand
     /// ```text
@@ -74,6 +76,12 @@ fn judge(facts: &OsFacts, _attempt: &Attempt) -> Result<Verdict, Verdict> {
             return Ok(Verdict::ok("enforcing, and the boolean authlogin_yubikey lets sshd's domain connect", at));
         }
         let why = "SELinux is enforcing, and the policy for EC2 Instance Connect is not installed";
+        if !login::has_worked_since(facts, 0) {
+            let why = format!(
+                "{why}; nothing was denied yet, and no key was handed out: whether this policy allows it is not known"
+            );
+            return Err(Verdict::unknown(why).seen(format!("no package {PACKAGE}"), "rpm -q"));
+        }
         let finding = Finding::new(why, remedy(facts, false)).seen(format!("no package {PACKAGE}"), "rpm -q");
         return Ok(Verdict::warn(finding.with(denials.iter().map(|denial| seen(denial)))));
     };

@@ -260,7 +260,7 @@ mod tests {
 
     use super::judge;
     use crate::checks::healthy::{self, World, changes};
-    use crate::facts::{Anchor, OsFacts, Signer, TrustStore};
+    use crate::facts::{Anchor, OsFacts, TrustStore};
 
     const FAIL: [&str; 1] = ["os.trust.certificate-authority fail"];
     const UNKNOWN: [&str; 1] = ["os.trust.certificate-authority unknown"];
@@ -321,7 +321,8 @@ mod tests {
     #[test]
     fn what_imds_has_now_decides_which_authority_is_wanted() {
         let another = |facts: &mut OsFacts, anchor| {
-            facts.trust.signer = Fact::Known(Signer { root: "Another Root".into(), ..Signer::default() });
+            let Fact::Known(signer) = &mut facts.trust.signer else { panic!("no signer") };
+            signer.root = "Another Root".into();
             folder(facts).signers_root = Fact::Known(anchor);
         };
         let with = |anchor| {

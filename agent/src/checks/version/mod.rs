@@ -5,6 +5,8 @@ use std::cmp::Ordering;
 
 /// The first release that asks IMDS with a token. Source: the package's own change log.
 pub const FIRST_WITH_IMDSV2: &str = "1.1.12";
+/// The first release that asks IMDS for the services' domain, and takes four. Source: the package's own change log.
+pub const FIRST_WITH_DOMAINS: &str = "1.1.13";
 /// The first release of AWS's own whose scripts understand OpenSSL 3. Source: the package's own change log.
 pub const FIRST_FOR_OPENSSL_3: &str = "1.1.17";
 /// The first release that is one binary instead of three scripts.

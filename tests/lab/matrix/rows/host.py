@@ -4,7 +4,7 @@ from matrix.row import DENIED, fault
 
 UNIT = "/etc/systemd/system/ssh.service.d/harden.conf"
 TAG = "/sys/devices/virtual/dmi/id/board_asset_tag"
-TOOLS, SHARED = "os.host.tools", "os.host.shared-memory"
+TOOLS, SHARED, NULL = "os.host.tools", "os.host.shared-memory", "os.host.null-device"
 
 
 def harden(line: str) -> str:
@@ -13,6 +13,12 @@ def harden(line: str) -> str:
 
 ROWS = [
     fault("curl is gone", DENIED, TOOLS, "rm /usr/bin/curl"),
+    fault("a library of curl's is gone", DENIED, TOOLS, "rm /usr/lib/x86_64-linux-gnu/libcurl.so.4*"),
+    fault("a library of openssl's is root's alone", DENIED, TOOLS, "chmod 0700 /usr/lib/x86_64-linux-gnu/libssl.so.3"),
+    fault("the folder of libraries is root's alone", DENIED, TOOLS, "chmod 0700 /usr/lib/x86_64-linux-gnu"),
+    fault("/dev/null is root's alone", DENIED, NULL, "chmod 0600 /dev/null"),
+    fault("/dev/null is gone", DENIED, NULL, "rm /dev/null"),
+    fault("/dev/null is a file of root's", DENIED, NULL, "rm /dev/null; : >/dev/null; chmod 0644 /dev/null"),
     fault("openssl is gone", DENIED, TOOLS, "rm /usr/bin/openssl"),
     fault("ssh-keygen is gone", DENIED, TOOLS, "rm /usr/bin/ssh-keygen"),
     fault("base64 is gone", DENIED, TOOLS, "rm /usr/bin/base64"),

@@ -14,6 +14,7 @@ def block(rule: str) -> str:
     return BLOCK.format(rule=rule)
 
 
+KEYS = "meta-data/managed-ssh-keys"
 TOKEN = "os.imds.token"
 AS_KEYS_USER = "os.imds.token-as-keys-user"
 
@@ -47,5 +48,11 @@ ROWS = [
     fault("IMDS does not tell the services' domain", DENIED, "os.imds.domain", "",
           imds={"statuses": {"meta-data/services/domain": 404}}),
     fault("IMDS is throttled after the token", DENIED, "os.imds.instance-id", "", imds={"statuses": {"meta-data/instance-id": 503}}),
+    fault("IMDS is throttled when asked for a key", DENIED, "os.imds.pushed-keys", "",
+          imds={"statuses": {f"{KEYS}/active-keys/ec2-user": 503}}),
+    fault("IMDS has a key and not the signer's certificate", DENIED, "os.imds.pushed-keys", "",
+          imds={"statuses": {f"{KEYS}/signer-cert": 404}}),
+    fault("IMDS has a key and no list of OCSP responses", DENIED, "os.imds.pushed-keys", "",
+          imds={"statuses": {f"{KEYS}/signer-ocsp": 404}}),
     fault("every request takes long, none a second", DENIED, "os.imds.time-budget", "", imds={"delay_ms": 700}),
 ]  # fmt: skip

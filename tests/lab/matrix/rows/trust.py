@@ -3,6 +3,7 @@
 from matrix.row import DENIED, fault
 
 AUTHORITY = "os.trust.certificate-authority"
+SIGNER = "os.trust.signer"
 # Of a list from which the distribution's tool chooses, and of the folder that it fills. The lab's own anchor stays where local ones are.
 DESELECT = """
 sed -i -e 's,^mozilla/Amazon_Root,!&,' -e 's,^mozilla/Starfield,!&,' /etc/ca-certificates.conf
@@ -32,5 +33,9 @@ ROWS = [
     fault("the clock is ten minutes behind", DENIED, "os.trust.clock", "", imds={"clock_offset": 600}),
     fault("the clock is a day ahead", DENIED, "os.trust.clock", "", imds={"clock_offset": -86400}),
     fault("the clock is an hour behind", DENIED, "os.trust.clock", "", imds={"clock_offset": 3600}),
+    fault("the signer's certificate is that of another Region", DENIED, SIGNER, "", imds={"availability_zone": "eu-west-2a"}),
+    fault("the signer's certificate comes alone", DENIED, SIGNER, "", imds={"short_chain": True}),
+    fault("the OCSP responses are named by SHA-256", DENIED, SIGNER, "", imds={"staples": "sha256"}),
+    fault("the signer's certificate has no OCSP response", DENIED, SIGNER, "", imds={"staples": "intermediate"}),
     fault("an old package that does not understand OpenSSL 3", DENIED, "os.trust.openssl", OLD_WORDS, spec={"package_version": "1.1.14"}),
 ]  # fmt: skip

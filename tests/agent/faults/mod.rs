@@ -359,9 +359,26 @@ const FIRST: &[Fault] = &[
         name: "the keys command of another tool",
         world: healthy::rhel9,
         break_it: |facts, _| {
-            healthy::set_effective(facts, "authorizedkeyscommand", "/usr/bin/sss_ssh_authorizedkeys %u");
-            healthy::set_effective(facts, "authorizedkeyscommanduser", "nobody");
+            with_keys_command(facts, "/usr/bin/sss_ssh_authorizedkeys %u");
         },
+        changes: NOT_WIRED,
+    },
+    Fault {
+        name: "the keys command of Google's OS Login",
+        world: healthy::ubuntu_2204,
+        break_it: |facts, _| with_keys_command(facts, "/usr/bin/google_authorized_keys"),
+        changes: NOT_WIRED,
+    },
+    Fault {
+        name: "the keys command of Keymaker",
+        world: healthy::al2023,
+        break_it: |facts, _| with_keys_command(facts, "/usr/local/bin/keymaker-get-public-keys"),
+        changes: NOT_WIRED,
+    },
+    Fault {
+        name: "the keys command of aws-ec2-ssh",
+        world: healthy::al2,
+        break_it: |facts, _| with_keys_command(facts, "/opt/authorized_keys_command.sh"),
         changes: NOT_WIRED,
     },
     Fault {
@@ -413,6 +430,12 @@ fn known<T>(fact: &mut Fact<T>) -> &mut T {
         Fact::Known(value) => value,
         _ => panic!("the healthy world lacks what this fault breaks"),
     }
+}
+
+/// As after the installation of a tool that takes the one place there is.
+fn with_keys_command(facts: &mut OsFacts, command: &str) {
+    healthy::set_effective(facts, "authorizedkeyscommand", command);
+    healthy::set_effective(facts, "authorizedkeyscommanduser", "nobody");
 }
 
 /// As after a restart of sshd without EC2 Instance Connect among its options.

@@ -1,3 +1,5 @@
+use eic_doctor_proto::Untrusted;
+
 use super::*;
 
 pub const FAULTS: &[Fault] = &[

@@ -36,7 +36,11 @@ check! {
 const REQUEST: &str = "GET /latest/meta-data/placement/availability-zone";
 
 fn judge(facts: &OsFacts, _attempt: &Attempt) -> Result<Verdict, Verdict> {
-    keys_command::by_scripts(facts, judge_scripts(facts))
+    match judge_scripts(facts) {
+        // What the scripts take, others do not refuse.
+        ok @ Ok(Verdict::Ok { .. }) => ok,
+        judged => keys_command::by_scripts(facts, judged),
+    }
 }
 
 fn judge_scripts(facts: &OsFacts) -> Result<Verdict, Verdict> {

@@ -46,6 +46,11 @@ const REQUEST: &str = "GET /latest/meta-data/services/domain";
 const DOMAINS: [&str; 4] = ["amazonaws.com", "amazonaws.com.cn", "c2s.ic.gov", "sc2s.sgov.gov"];
 
 fn judge(facts: &OsFacts, _attempt: &Attempt) -> Result<Verdict, Verdict> {
+    let judged = judge_scripts(facts);
+    // What the scripts take, others do not refuse.
+    if let Ok(Verdict::Ok { .. }) = judged {
+        return judged;
+    }
     let package = facts.package.ec2_instance_connect.known();
     let release = package.and_then(|package| version::release(package.version.raw()));
     if let (Some(package), Some(release)) = (package, release)
@@ -54,7 +59,7 @@ fn judge(facts: &OsFacts, _attempt: &Attempt) -> Result<Verdict, Verdict> {
         let why = format!("ec2-instance-connect {} does not ask for the domain; 1.1.13 was the first", package.version);
         return Ok(Verdict::not_applicable(why));
     }
-    keys_command::by_scripts(facts, judge_scripts(facts))
+    keys_command::by_scripts(facts, judged)
 }
 
 fn judge_scripts(facts: &OsFacts) -> Result<Verdict, Verdict> {

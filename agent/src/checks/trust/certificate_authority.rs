@@ -279,7 +279,6 @@ mod tests {
 
     /// While no key is pushed, IMDS may say nothing of what it signs with.
     fn anchor(facts: &mut OsFacts, anchor: Anchor) {
-        facts.trust.signer = Fact::Absent;
         folder(facts).signers_root = Fact::NotGathered;
         folder(facts).amazon_root_ca_1 = Fact::Known(anchor);
     }

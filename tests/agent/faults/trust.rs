@@ -393,7 +393,6 @@ fn folder(facts: &mut OsFacts) -> &mut TrustStore {
 
 /// As IMDS may be while no key is pushed.
 fn without_signer(facts: &mut OsFacts) {
-    facts.trust.signer = Fact::Absent;
     folder(facts).signers_root = Fact::NotGathered;
     known(&mut facts.keys_user.certificates_bundle).signers_root = Fact::NotGathered;
 }

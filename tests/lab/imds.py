@@ -46,7 +46,7 @@ class Service:
     """What the server answers from.
 
     `settings` is MachineSpec's fields, and what a test may make of the service: `clock_offset` in seconds, `delay_ms`
-    before each answer, `statuses` to answer with by path below the version.
+    before each answer, `statuses` to answer with by path below the version, `short_chain` and `staples` of the signer.
     """
 
     settings: dict[str, Any]

@@ -50,6 +50,9 @@ mount -t overlay -o ro,lowerdir=/mnt/class:/sys/class overlay /sys/class
 umount /mnt
 """
 
+# What the metadata service may be told besides what the machine is like (`imds.Service.settings`).
+OF_THE_SERVICE = {"clock_offset", "delay_ms", "statuses", "pending_time", "short_chain", "staples"}
+
 
 @dataclass
 class MachineSpec:
@@ -152,7 +155,7 @@ class Machine:
 
     def update_imds(self, **changes: Any) -> None:
         """Changes what the metadata service says: fields of MachineSpec, or `imds.Service`'s further settings."""
-        known = {field.name for field in dataclasses.fields(MachineSpec)} | {"clock_offset", "delay_ms", "statuses", "pending_time"}
+        known = {field.name for field in dataclasses.fields(MachineSpec)} | OF_THE_SERVICE
         if unknown := changes.keys() - known:
             raise ValueError(f"the metadata service has no {', '.join(sorted(unknown))}")
         self._imds_server().ask(op="set", settings=changes)

@@ -19,11 +19,14 @@ pub fn parse_ld_cache(bytes: &[u8], library: &str) -> Vec<String> {
         let rest = cache.get(at..)?;
         rest.get(..rest.iter().take(LENGTH).position(|byte| *byte == 0)?)
     };
+    // Without looking for the end of each name: the loop is over all of them.
+    let wanted = [library.as_bytes(), &[0]].concat();
+    let is_wanted = |at: usize| cache.get(at..at.saturating_add(wanted.len())) == Some(wanted.as_slice());
     let count = number(MAGIC.len()).unwrap_or_default().min(ENTRIES);
     let mut found = Vec::new();
     for entry in (0..count).map(|index| HEADER + index * ENTRY) {
         let (Some(name), Some(file)) = (number(entry + 4), number(entry + 8)) else { break };
-        if string(name) == Some(library.as_bytes())
+        if is_wanted(name)
             && let Some(file) = string(file)
         {
             found.push(text(file).into_owned());

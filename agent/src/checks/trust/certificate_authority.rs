@@ -108,10 +108,12 @@ fn is_told_by_others(facts: &OsFacts, place: Place) -> bool {
         .any(|folder| keys_command::keeps_from_program(facts, folder) || matches!(folder.path.raw(), "/" | "/etc"))
 }
 
-/// What the chain that IMDS has now leads to, else what it has always led to.
+/// What the chain that IMDS has now leads to, else what it has always led to. A certificate that comes alone says only who signed it.
 fn wanted<'a>(facts: &OsFacts, store: &'a TrustStore) -> (String, &'a Fact<Anchor>) {
     match &facts.trust.signer {
-        Fact::Known(signer) if store.signers_root != Fact::NotGathered => {
+        Fact::Known(signer)
+            if store.signers_root != Fact::NotGathered && signer.chain.known().is_none_or(|chain| chain.len() > 1) =>
+        {
             (signer.root.to_string(), &store.signers_root)
         }
         _ => (AMAZON_ROOT_CA_1.to_owned(), &store.amazon_root_ca_1),

@@ -34,6 +34,7 @@ mod imds;
 mod journal;
 #[cfg(feature = "host")]
 mod keys_user;
+#[cfg(feature = "host")]
 mod libraries;
 #[cfg(feature = "host")]
 mod netlink;

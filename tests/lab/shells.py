@@ -19,7 +19,7 @@ COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
 "$function" "$1" "${@: -1}" "${@: -2:1}"
 printf '%s\\n' "${COMPREPLY[@]}"
 """
-FISH = "source $argv[1]; complete -C (string join ' ' $argv[2..])"
+FISH = "source $argv[1]; complete -C (string join -- ' ' $argv[2..])"
 # Its completions need a terminal: that the file is read and makes the function is all that is asked.
 ZSH = 'autoload -Uz compinit && compinit -D && source "$1" && whence -w "_$2"'
 

@@ -217,7 +217,7 @@ class Footprint(LabTest):
             ("touch -d '-1 day' /etc/ssl/openssl.cnf", ""),
             (f"echo UsePAM yes >/root/a.conf; touch -d '-1 day' /root/a.conf; cp -p /root/a.conf {block}; touch -d '-1 day' {folder}", f"rm {block}"),
             # sshd has read it, and it is for some alone.
-            (f"echo Match User root >{block}; systemctl restart ssh", f"rm {block}"),
+            (f"echo Match User root >{block}; systemctl reset-failed ssh; systemctl restart ssh", f"rm {block}"),
             (f"cp -p {library} /root/; mv /root/libcrypto.so.3 {library}", ""),
         ):
             with self.subTest(change):
@@ -225,7 +225,8 @@ class Footprint(LabTest):
                 try:
                     self.assertIn("/usr/sbin/sshd", trace(self.shared, [AGENT, "check"], self.workdir).programs)
                 finally:
-                    self.sh(f"{back}\nsystemctl restart ssh")
+                    # systemd holds back what is started often.
+                    self.sh(f"{back}\nsystemctl reset-failed ssh; systemctl restart ssh")
                 self.assertNotIn("/usr/sbin/sshd", trace(self.shared, [AGENT, "check"], self.workdir).programs)
 
     def test_what_hangs_is_ended_and_leaves_nothing(self) -> None:

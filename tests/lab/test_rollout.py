@@ -156,6 +156,8 @@ class Rollout(PackagedTest):
         self.run_phase(builder, "build")
         self.report(builder)
         self.assert_phase_fails(builder, "validate", "NoIdentityIsBakedIn", f"{STATE}/key.pk8")
+        # As old as an image is when an instance begins with it, and not of the very second.
+        self.sh(builder, f"find {STATE} -mindepth 1 -exec touch -d '1 hour ago' {{}} +")
         instance = self.started_from(self.image_of(builder), 78)
         self.assert_phase_fails(instance, "test", "EC2InstanceConnectWorks", f"{STATE}/key.pk8")
         # The agent there makes itself another identity, and still the image is told apart from a good one.

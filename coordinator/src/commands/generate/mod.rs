@@ -92,9 +92,22 @@ fn completions(
     for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
         let mut script = Vec::new();
         clap_complete::generate(shell, &mut program, &name, &mut script);
+        if shell == Shell::Bash {
+            script = by_one_name(&String::from_utf8_lossy(&script)).into_bytes();
+        }
         put(shell.file_name(&name), script)?;
     }
     Ok(())
+}
+
+/// clap_complete 4.6 finds out which command is meant under one name and looks up what to offer under another where a hyphen is in a name,
+/// and then offers nothing: `eic-doctor check` is `eic__doctor__subcmd__check` and `eic__subcmd__doctor__subcmd__check`.
+fn by_one_name(script: &str) -> String {
+    let found = script.split("cmd=\"").skip(1).filter_map(|rest| rest.split_once('"'));
+    found.map(|(name, _)| name).filter(|name| !name.is_empty()).fold(script.to_owned(), |script, name| {
+        let looked_up = name.replace("__subcmd__", "__").replace("__", "__subcmd__");
+        script.replace(&format!("\n        {looked_up})\n"), &format!("\n        {name})\n"))
+    })
 }
 
 /// The JSON Schema of the report, with a new line at its end.

@@ -35,35 +35,53 @@ const NAME: usize = 256;
 /// All tools together are linked with some forty.
 const LIBRARIES: usize = 256;
 
-/// `tools` in their order: a library is told with the first that wants it.
+/// `tools` in their order: a library is told with the first that wants it. Unreadable where nothing is known to be missing and something
+/// could not be looked at.
 pub(super) fn missing(tools: &[Tool]) -> Fact<Vec<Library>> {
     // Without it the loader looks into its folders alone.
     let cache = real::read(CACHE).unwrap_or_default();
-    let mut search = Search { cache, seen: BTreeSet::new(), missing: Vec::new() };
+    let mut search = Search { cache, seen: BTreeSet::new(), missing: Vec::new(), unseen: None };
     for tool in tools {
         if let Some(folder) = tool.folders.first() {
             search.program(&format!("{}/{}", folder.raw(), tool.name.raw()), tool.name.raw());
         }
     }
-    Fact::Known(search.missing)
+    match search.unseen {
+        Some(why) if search.missing.is_empty() => Fact::unreadable(why),
+        _ => Fact::Known(search.missing),
+    }
 }
 
 struct Search {
     cache: Vec<u8>,
     seen: BTreeSet<String>,
     missing: Vec<Library>,
+    /// What could not be looked at first.
+    unseen: Option<String>,
 }
 
 impl Search {
     fn program(&mut self, path: &str, tool: &str) {
-        // A script, a program of another kind, or one that is linked with nothing; what may not be read may still be run.
-        let Ok(Some(linked)) = linked(path) else { return };
+        let linked = match linked(path) {
+            Ok(Some(linked)) => linked,
+            // A script, a program of another kind, or one that is linked with nothing.
+            Ok(None) => return,
+            // That it is not there is told by itself.
+            Err(error) if is_absent(&error) => return,
+            // What may not be read may still be run.
+            Err(error) => return self.unseen(format!("`{path}`: {error}")),
+        };
         let Some(loader) = linked.loader else { return };
         self.one(&loader, &[], tool);
-        // Another loader than glibc's looks elsewhere.
         if loader.contains("/ld-linux") {
             self.all(linked.needed, &linked.folders, path, tool);
+        } else {
+            self.unseen(format!("where `{loader}`, which starts `{path}`, looks for libraries is not known"));
         }
+    }
+
+    fn unseen(&mut self, why: String) {
+        self.unseen.get_or_insert(why);
     }
 
     fn all(&mut self, needed: Vec<String>, folders: &[String], wanted_by: &str, tool: &str) {
@@ -76,7 +94,10 @@ impl Search {
     }
 
     fn one(&mut self, name: &str, folders: &[String], tool: &str) {
-        if self.seen.len() >= LIBRARIES || !self.seen.insert(name.to_owned()) {
+        if self.seen.len() >= LIBRARIES {
+            return self.unseen(format!("`{tool}` is linked with more than {LIBRARIES} libraries"));
+        }
+        if !self.seen.insert(name.to_owned()) {
             return;
         }
         let candidates = if name.contains('/') {
@@ -91,17 +112,21 @@ impl Search {
         for path in candidates {
             match linked(&path) {
                 Ok(Some(linked)) => return self.all(linked.needed, &linked.folders, &path, tool),
-                // It is there, and linked with nothing.
-                Ok(None) => return,
+                Ok(None) => return self.unseen(format!("`{path}` is no library that is understood")),
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                     denied = denied.or_else(|| Some(closed(&path)));
                 }
-                Err(_) => {}
+                Err(error) if is_absent(&error) => {}
+                Err(error) => return self.unseen(format!("`{path}`: {error}")),
             }
         }
         let denied = denied.map_or(Fact::Absent, Fact::Known);
         self.missing.push(Library { name: name.into(), tool: tool.into(), denied });
     }
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 /// What may not be passed on the way to a file, from the root on; else the file at the end of links.
@@ -181,5 +206,17 @@ mod tests {
         let [library] = found.as_slice() else { panic!("{found:?}") };
         assert_eq!((library.name.raw(), library.tool.raw()), ("libX.so.6", "cat"));
         assert_eq!(library.denied, Fact::Absent);
+    }
+
+    #[test]
+    fn what_could_not_be_looked_at_is_neither_there_nor_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        // A name that leads back to itself; and a library that is none, where the program says to look first.
+        std::os::unix::fs::symlink("loop", folder.path().join("loop")).unwrap();
+        assert!(matches!(missing(&[tool(folder.path(), "loop")]), Fact::Unreadable(_)));
+        let mut search = Search { cache: Vec::new(), seen: BTreeSet::new(), missing: Vec::new(), unseen: None };
+        fs::write(folder.path().join("libx.so.1"), "").unwrap();
+        search.one("libx.so.1", &[folder.path().to_str().unwrap().to_owned()], "curl");
+        assert!(search.missing.is_empty() && search.unseen.is_some());
     }
 }

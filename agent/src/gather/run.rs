@@ -5,12 +5,14 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use eic_doctor_proto::Fact;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, killpg};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
 use tokio::runtime::{Builder, Runtime};
 
@@ -21,10 +23,8 @@ const STDOUT_LIMIT: usize = 1024 * 1024;
 const STDERR_LIMIT: usize = 64 * 1024;
 /// What root's shell has, whatever the caller's environment says.
 const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
-/// A program that has closed its output ends at once, as a rule.
-const UNTIL_ENDED: Duration = Duration::from_micros(200);
-/// For so many times that long the end of a killed program is awaited.
-const KILLED_LOOKS: u32 = 500;
+/// For so long the end of a killed program is awaited.
+const UNTIL_KILLED: Duration = Duration::from_millis(100);
 
 pub(super) fn runtime() -> io::Result<Runtime> {
     Builder::new_current_thread().enable_io().enable_time().build()
@@ -118,13 +118,28 @@ fn end(child: &mut Child, until: Instant) -> Result<(ExitStatus, Vec<u8>, Vec<u8
             stderr.read()?;
         }
     }
-    loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok((status, stdout.bytes, stderr.bytes));
-        }
-        // Its streams are at their ends, so it is about to end. To await that with a time limit takes a pidfd, which Linux has since 5.3;
-        // Amazon Linux 2 and older Ubuntus boot kernels without it.
-        thread::sleep(UNTIL_ENDED.min(left(until)?));
+    let status = match child.try_wait()? {
+        Some(status) => status,
+        // Its streams are at their ends, so it is about to end.
+        None => ended(child, left(until)?)?.ok_or(Stopped::Late)?,
+    };
+    Ok((status, stdout.bytes, stderr.bytes))
+}
+
+/// Waits for the end with a limit. A thread does, for to wait with a limit by oneself takes a pidfd, which Linux has since 5.3; Amazon Linux
+/// 2 and older Ubuntus boot kernels without it.
+fn ended(child: &mut Child, limit: Duration) -> io::Result<Option<ExitStatus>> {
+    let id = Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?);
+    let (seen, end) = mpsc::channel();
+    thread::Builder::new().spawn(move || {
+        // Not reaped here: until we do that, its id is nobody else's, and may be killed.
+        while waitid(Id::Pid(id), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) == Err(nix::Error::EINTR) {}
+        // Nobody may be waiting any more.
+        let _ = seen.send(());
+    })?;
+    match end.recv_timeout(limit) {
+        Ok(()) => child.wait().map(Some),
+        Err(_) => Ok(None),
     }
 }
 
@@ -179,12 +194,7 @@ fn kill(child: &mut Child) {
         let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
     }
     // One that waits for a dead disk does not even die; init gets it after us.
-    for _ in 0..KILLED_LOOKS {
-        if child.try_wait().is_ok_and(|ended| ended.is_none()) {
-            // As above: an older kernel has no event to wait for.
-            thread::sleep(UNTIL_ENDED);
-        }
-    }
+    let _ = ended(child, UNTIL_KILLED);
 }
 
 /// `1 s`, `0.25 s`.

@@ -31,13 +31,13 @@ struct Known {
 
 /// The agent's report, or why there is none.
 enum Inside {
-    Report { report: Box<Report>, when: Markup },
+    Report { report: Box<Report>, is_silent: bool, when: Markup },
     None(String),
 }
 
 /// What the coordinator's last look at AWS's side came to.
 enum Outside {
-    Results { attempt: Attempt, results: Vec<CheckResult>, when: Markup },
+    Results { attempt: Attempt, results: Vec<CheckResult>, is_silent: bool, when: Markup },
     Damaged,
 }
 
@@ -71,7 +71,7 @@ pub(super) async fn check(
     let report = page.behind.look_now(&operator.name, &id, &attempt).await?;
     let now = page.now();
     let when = html! { "Looked just now, for " (text(&operator.name)) ": " (time(now, now)) };
-    let inside = judged(report, now / 1_000, when);
+    let inside = judged(report, now / 1_000, false, when);
     Ok(ok(&view(&page, &visitor, &id, &known, &inside)))
 }
 
@@ -96,7 +96,7 @@ impl Page {
         let Some(stored) = stored else { return Ok(Inside::None("Its agent has not reported yet".to_owned())) };
         let when = self.when(&stored);
         Ok(match self.behind.unpacked(&stored.report) {
-            Some(report) => judged(report, stored.received_at / 1_000, when),
+            Some(report) => judged(report, stored.received_at / 1_000, stored.is_silent, when),
             None => Inside::None("Its stored report is damaged".to_owned()),
         })
     }
@@ -107,14 +107,13 @@ impl Page {
             return Outside::Damaged;
         };
         let results = report.results.into_iter().map(of_wire).collect();
-        Outside::Results { attempt, results, when: self.when(stored) }
+        Outside::Results { attempt, results, is_silent: stored.is_silent, when: self.when(stored) }
     }
 
     fn when(&self, stored: &StoredReport) -> Markup {
         let now = self.now();
         html! {
             "Received " (time(stored.received_at, now)) ", last confirmed " (time(stored.confirmed_at, now))
-            @if stored.is_silent { "; nothing was heard since, so that all of it is unknown now" }
         }
     }
 
@@ -128,7 +127,7 @@ impl Page {
 }
 
 /// The facts of a report by our own rules, as whatever is stored was judged.
-fn judged(report: v1::AgentReport, seconds: u64, when: Markup) -> Inside {
+fn judged(report: v1::AgentReport, seconds: u64, is_silent: bool, when: Markup) -> Inside {
     let attempt = report.attempt.and_then(|attempt| Attempt::try_from(attempt).ok());
     let facts = report.facts.and_then(|facts| facts_from_wire::<OsFacts>(facts).ok());
     let (Some(attempt), Some(facts)) = (attempt, facts) else {
@@ -136,7 +135,7 @@ fn judged(report: v1::AgentReport, seconds: u64, when: Markup) -> Inside {
     };
     let results = judge(checks::entries(&facts, &attempt), &Selection::default());
     let report = Box::new(local_report(&facts, &attempt, results, rfc3339(seconds), true));
-    Inside::Report { report, when }
+    Inside::Report { report, is_silent, when }
 }
 
 /// A result as it is stored, with what the catalogue says of its check; one that this version does not know may be needed.
@@ -181,11 +180,11 @@ fn view(page: &Page, visitor: &Visitor, id: &str, known: &Known, inside: &Inside
         }
         @if let Some(instance) = &known.instance { (place(instance)) }
         @match inside {
-            Inside::Report { report, when } => (results::inside(report, when)),
+            Inside::Report { report, is_silent, when } => (results::inside(report, *is_silent, when)),
             Inside::None(why) => { section.card { p.empty { (text(why)) } } }
         }
         @match &known.outside {
-            Some(Outside::Results { attempt, results, when }) => (results::outside(attempt, results, when)),
+            Some(Outside::Results { attempt, results, is_silent, when }) => (results::outside(attempt, results, *is_silent, when)),
             Some(Outside::Damaged) => { section.card { p.empty { "What was found by AWS's API is damaged in the store" } } }
             None => { section.card { p.empty { "AWS's side has not been looked at: the coordinator does where its configuration has a table " code { "[sweep]" } } } }
         }

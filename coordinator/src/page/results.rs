@@ -5,12 +5,12 @@ use maud::{Markup, html};
 
 use super::layout::{status, text};
 
-/// What the agent found, and when.
-pub(super) fn inside(report: &Report, when: &Markup) -> Markup {
+/// What the agent found, and when; all of it is unknown now where nothing was heard since.
+pub(super) fn inside(report: &Report, is_silent: bool, when: &Markup) -> Markup {
     html! {
         section.card aria-labelledby="inside" {
             h2 #inside { "Inside the instance" }
-            p.answer { (answer(report.connectable, "inside")) }
+            p.answer { (answer(report.connectable, is_silent, "inside")) }
             p.muted { (when) ". For " code { (text(report.attempt.os_user.as_str())) } " on port " (report.attempt.port)
                 @if let Some(system) = &report.subject.operating_system { "; " (text(system)) } "." }
             (list(&report.results))
@@ -19,11 +19,11 @@ pub(super) fn inside(report: &Report, when: &Markup) -> Markup {
 }
 
 /// What the coordinator found by AWS's API, for the attempt that its configuration names, and when.
-pub(super) fn outside(attempt: &Attempt, results: &[CheckResult], when: &Markup) -> Markup {
+pub(super) fn outside(attempt: &Attempt, results: &[CheckResult], is_silent: bool, when: &Markup) -> Markup {
     html! {
         section.card aria-labelledby="outside" {
             h2 #outside { "Outside, by AWS's API" }
-            p.answer { (answer(Connectable::of(results), "outside")) }
+            p.answer { (answer(Connectable::of(results), is_silent, "outside")) }
             p.muted { (when) ". By the way " code { (text(attempt.via.word())) } " on port " (attempt.port) "." }
             (list(results))
         }
@@ -31,9 +31,10 @@ pub(super) fn outside(attempt: &Attempt, results: &[CheckResult], when: &Markup)
 }
 
 /// Of one half alone `yes` is not said: the other half has an answer of its own.
-fn answer(connectable: Connectable, half: &str) -> Markup {
+fn answer(connectable: Connectable, is_silent: bool, half: &str) -> Markup {
     html! {
         @match connectable {
+            _ if is_silent => { strong { "Not known." } " Nothing was heard since what is below was seen." }
             Connectable::No => { strong { "Not connectable." } " What stands in the way is below." }
             Connectable::Unknown => { strong { "Not known." } " Something that a connection needs could not be looked at." }
             Connectable::Yes => { strong { "Nothing stands in the way " (half) " the instance." } }

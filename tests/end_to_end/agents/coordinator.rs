@@ -91,16 +91,28 @@ impl Coordinator {
 
     /// The first line of the log from here on that holds `text`.
     pub fn wait_for(&self, text: &str) -> String {
+        self.wait_for_each(&[text.to_owned()]).remove(0)
+    }
+
+    /// As above for each of `texts`, in whichever order they come; the lines in the order of `texts`.
+    pub fn wait_for_each(&self, texts: &[String]) -> Vec<String> {
         let until = Instant::now() + PATIENCE;
-        let mut seen = Vec::new();
-        loop {
+        let (mut found, mut seen) = (vec![None; texts.len()], Vec::new());
+        while found.contains(&None) {
             match self.log.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok(line) if line.contains(text) => return line,
-                Ok(line) => seen.push(line),
-                Err(RecvTimeoutError::Timeout) => panic!("no line with {text:?}:\n{}", seen.join("\n")),
+                Ok(line) => {
+                    for (text, first) in texts.iter().zip(&mut found) {
+                        if first.is_none() && line.contains(text) {
+                            *first = Some(line.clone());
+                        }
+                    }
+                    seen.push(line);
+                }
+                Err(RecvTimeoutError::Timeout) => panic!("not each of {texts:?} is in:\n{}", seen.join("\n")),
                 Err(RecvTimeoutError::Disconnected) => panic!("the coordinator ended:\n{}", seen.join("\n")),
             }
         }
+        found.into_iter().flatten().collect()
     }
 
     pub fn at(&self) -> String {

@@ -37,9 +37,7 @@ fn agents_enrol_report_are_asked_drift_is_told_and_nothing_is_lost_by_a_kill_or_
     let authorities = authorities_of(&coordinator);
     let begin = |scenario| Resident::begin(scenario, coordinator.agents, &authorities);
     let residents = [begin(first), begin(Resident::made()), begin(Resident::made())];
-    for resident in &residents {
-        coordinator.wait_for(&format!("{} connected", resident.id()));
-    }
+    coordinator.wait_for_each(&each_connected(&residents));
     let agents = coordinator.ask(&["agents", "list", "--output", "json"]);
     assert_eq!((agents.code, agents.stdout.lines().count()), (0, 3), "{}", agents.stdout);
 
@@ -70,9 +68,7 @@ fn agents_enrol_report_are_asked_drift_is_told_and_nothing_is_lost_by_a_kill_or_
     );
     wishes.more = &swept;
     let coordinator = Coordinator::begin(&residents[0].scenario, &wishes);
-    for resident in &residents {
-        coordinator.wait_for(&format!("{} connected", resident.id()));
-    }
+    coordinator.wait_for_each(&each_connected(&residents));
     let after = coordinator.ask(&["drift", "list", "--output", "json"]).stdout;
     assert!(after.starts_with(&told), "what was told is kept, in its order:\n{told}\n{after}");
 
@@ -96,6 +92,10 @@ fn agents_enrol_report_are_asked_drift_is_told_and_nothing_is_lost_by_a_kill_or_
         assert_eq!(shown["state_why"], "first enrolment of the instance", "{shown}");
         assert!(shown["certificate_not_after"].as_str() > shown["enrolled_at"].as_str());
     }
+}
+
+fn each_connected(residents: &[Resident; 3]) -> [String; 3] {
+    residents.each_ref().map(|resident| format!("{} connected", resident.id()))
 }
 
 fn live_check(coordinator: &Coordinator, resident: &Resident) {

@@ -61,7 +61,8 @@ fn judge_scripts(facts: &OsFacts) -> Result<Verdict, Verdict> {
         return verdict;
     }
     let mut faults: Vec<Fault> = tools.iter().filter_map(|tool| Fault::of(tool, manager)).collect();
-    faults.extend(unlinked(facts.keys_user.libraries.need("what the programs are linked with")?));
+    let libraries = &facts.keys_user.libraries;
+    faults.extend(libraries.known().map_or_else(Vec::new, |libraries| unlinked(libraries)));
     let passwd = keys_command::access_to(facts, PASSWD).map(|access| &access.read);
     if passwd == Some(&Fact::Known(false)) {
         let words = format!("the keys user may not read `{PASSWD}`, so `id` finds nobody");
@@ -70,6 +71,14 @@ fn judge_scripts(facts: &OsFacts) -> Result<Verdict, Verdict> {
             .first()
             .map_or(Repair::Readable(PASSWD.to_owned()), |folder| Repair::Open(folder.path.raw().to_owned()));
         faults.push(Fault { words, repair });
+    }
+    // Without `seq`, AWS's own packages do nothing worse than look at no OCSP response.
+    let is_harmless = |fault: &Fault| {
+        manager == PackageManager::Rpm && matches!(&fault.repair, Repair::Package(name) if name == "seq")
+    };
+    // What is known to be broken needs no more to be said.
+    if faults.iter().all(is_harmless) {
+        libraries.need("what the programs are linked with")?;
     }
     let at = keys_command::where_seen(facts);
     if faults.is_empty() {
@@ -81,10 +90,6 @@ fn judge_scripts(facts: &OsFacts) -> Result<Verdict, Verdict> {
     let why: Vec<&str> = faults.iter().map(|fault| fault.words.as_str()).collect();
     let evidence = faults.iter().map(|fault| Evidence::new(&fault.words, at));
     let finding = Finding::new(why.join("; "), mend(facts, &faults, manager)).with(evidence);
-    // Without `seq`, AWS's own packages do nothing worse than look at no OCSP response.
-    let is_harmless = |fault: &Fault| {
-        manager == PackageManager::Rpm && matches!(&fault.repair, Repair::Package(name) if name == "seq")
-    };
     Ok(if faults.iter().all(is_harmless) { Verdict::warn(finding) } else { Verdict::fail(finding) })
 }
 
@@ -338,6 +343,11 @@ mod tests {
         assert_eq!(command(healthy::al2023(), |facts| set(facts, hostile)), "by hand");
         let unseen = changes(healthy::al2(), |facts, _| facts.keys_user.libraries = Fact::NotGathered);
         assert_eq!(unseen, ["os.host.tools unknown"]);
+        let hides_nothing = changes(healthy::al2(), |facts, _| {
+            facts.keys_user.libraries = Fact::NotGathered;
+            healthy::access(facts, "/etc/passwd").read = Fact::Known(false);
+        });
+        assert_eq!(hides_nothing, FAIL);
     }
 
     #[test]

@@ -120,7 +120,9 @@ async fn an_instances_view_has_what_aws_says_of_it_besides_what_its_agent_says()
     served.sweep("i-0b", vec![result(GROUP, Status::Ok)]).await;
     served.store.silence(Half::Aws, NOW, NOW, &[]).await.unwrap();
     let answer = served.get("/instances/i-0b").await;
-    assert!(answer.text.contains("nothing was heard since, so that all of it is unknown now"), "{}", answer.text);
+    let (inside, outside) = answer.text.split_once("Outside, by AWS's API").unwrap();
+    assert!(inside.contains("Nothing stands in the way inside the instance."), "{inside}");
+    assert!(outside.contains("Nothing was heard since") && !outside.contains("Nothing stands in the way"), "{outside}");
 }
 
 #[tokio::test]

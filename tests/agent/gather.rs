@@ -171,7 +171,7 @@ fn as_read() -> String {
         absent("touched", "/etc/ld.so.preload"),
         older("/etc/ssl/openssl.cnf"),
         absent("touched", "/etc/pki/tls/openssl.cnf"),
-        "@links\t/proc/50/map_files\tknown\t\n|/usr/sbin/sshd\n|/usr/lib/libcrypto.so.3\n".to_owned(),
+        "@file\t/proc/50/maps\tknown\t\n|1-2 r--p 0 00:2f 1 /usr/sbin/sshd\n|2-3 r--p 0 00:2f 2 /usr/lib/libcrypto.so.3\n".to_owned(),
         older("/usr/sbin/sshd"),
         older("/usr/lib/libcrypto.so.3"),
     ]
@@ -213,12 +213,12 @@ fn an_sshd_that_might_not_start_as_it_did_is_asked() {
         ),
         ("its user is gone", "|sshd:x:", "|ssh:x:"),
         ("other libraries may be found", "ld.so.cache\tknown\t50", "ld.so.cache\tknown\t101"),
-        ("a library was replaced", "|/usr/lib/libcrypto.so.3\n", "|/usr/lib/libcrypto.so.3 (deleted)\n"),
+        ("a library was replaced", "/usr/lib/libcrypto.so.3\n", "/usr/lib/libcrypto.so.3 (deleted)\n"),
         ("a library was written over", "libcrypto.so.3\tknown\t50", "libcrypto.so.3\tknown\t101"),
         (
             "its libraries cannot be seen",
-            "@links\t/proc/50/map_files\tknown\t\n",
-            "@links\t/proc/50/map_files\tunreadable\tneeds root\n",
+            "@file\t/proc/50/maps\tknown\t\n",
+            "@file\t/proc/50/maps\tunreadable\tneeds root\n",
         ),
     ];
     for (name, from, to) in changes {

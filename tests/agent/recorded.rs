@@ -45,6 +45,8 @@ fn single_recordings_say_what_their_programs_meant() {
     assert_eq!(states, [("ec2-instance-connect", "installed"), ("openssh-server", "installed")]);
     let status = parse::parse_proc_status(&recording("proc-status")).value;
     assert_eq!((status.name.as_str(), status.uid, status.is_nested), ("sshd", Some(0), false));
+    let mapped = parse::parse_proc_maps(&recording("proc-maps"));
+    assert!(mapped.len() == 28 && mapped.contains("/usr/sbin/sshd"), "{mapped:?}");
     let line = parse::parse_command_line(&recording("proc-cmdline")).value;
     assert!(line.is_title && line.is_listener());
     let sockets = parse::parse_net_tcp(&recording("proc-net-tcp")).value;

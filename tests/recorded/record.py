@@ -35,6 +35,7 @@ COMMANDS = {
     "proc-net-tcp": "cat /proc/net/tcp",
     "proc-net-tcp6": "cat /proc/net/tcp6",
     "proc-status": "cat /proc/$(pgrep -o -x sshd)/status",
+    "proc-maps": "cat /proc/$(pgrep -o -x sshd)/maps",
     "proc-cmdline": "cat /proc/$(pgrep -o -x sshd)/cmdline",
     "systemctl-show": "systemctl show -pId,LoadState,ActiveState,SubState,UnitFileState,FragmentPath,DropInPaths,ExecStart,"
     "NeedDaemonReload,Accept,Listen ssh.service sshd.service ssh.socket sshd.socket",

@@ -275,18 +275,24 @@ fn nanoseconds(seconds: i64, rest: i64) -> u64 {
 /// Only a regular file: to open something else may already change it. `O_NONBLOCK`, so that a FIFO which has just taken the file's place
 /// does not hold us.
 pub(super) fn open(path: &str) -> io::Result<fs::File> {
+    Ok(open_sized(path)?.0)
+}
+
+/// With its size in bytes.
+fn open_sized(path: &str) -> io::Result<(fs::File, u64)> {
     let other = || io::Error::other("not a regular file");
     if !fs::metadata(path)?.is_file() {
         return Err(other());
     }
     let file = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(Path::new(path))?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(other()) }
+    let found = file.metadata()?;
+    if found.is_file() { Ok((file, found.len())) } else { Err(other()) }
 }
 
 pub(super) fn read(path: &str) -> io::Result<Vec<u8>> {
-    let file = open(path)?;
+    let (file, size) = open_sized(path)?;
     // One byte of room more than there is, so that the end is seen without another read. Generated files say that they are empty.
-    let size = file.metadata()?.len().min(FILE_LIMIT) as usize;
+    let size = size.min(FILE_LIMIT) as usize;
     let mut bytes = Vec::with_capacity((size + 1).max(PAGE));
     file.take(FILE_LIMIT + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > FILE_LIMIT {

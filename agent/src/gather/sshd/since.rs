@@ -1,11 +1,10 @@
 //! When the running sshd read its files, and what has changed since.
 
-use std::collections::BTreeSet;
-
 use eic_doctor_proto::{Fact, Untrusted};
 
 use crate::facts::{EffectiveConfig, FileState, FileType, SshdProcess};
 use crate::gather::host::Host;
+use crate::parse;
 use crate::sshd_config::Files;
 
 use super::config::Read;
@@ -56,10 +55,10 @@ pub(super) fn would_start_as_before(host: &dyn Host, pid: u32, read: &Read, file
         && STARTS_BY.iter().all(|path| host.touched(path) == Fact::Absent || is_older(path))
         && has_folder(host)
         && has_user(host)
-        && host.links(&format!("/proc/{pid}/map_files")).known().is_some_and(|mapped| {
-            // The path of what was deleted or replaced ends in ` (deleted)`, where nothing is.
-            let mapped: BTreeSet<&String> = mapped.iter().collect();
-            !mapped.is_empty() && mapped.into_iter().all(|path| is_older(path))
+        && host.read(&format!("/proc/{pid}/maps")).known().is_some_and(|maps| {
+            // Where what was deleted or replaced is said to be, nothing is.
+            let mapped = parse::parse_proc_maps(maps);
+            !mapped.is_empty() && mapped.iter().all(|path| is_older(path))
         })
 }
 

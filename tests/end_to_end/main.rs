@@ -18,5 +18,6 @@ mod policy;
 mod readme;
 mod remedies;
 mod security_hub;
+mod traces;
 mod watch;
 mod worlds;

@@ -34,6 +34,7 @@ fn every_command_of_the_readme_does_what_it_says() {
             // This test is part of it.
             ["bash", "tests/run"] => assert!(root().join("tests/run").is_file()),
             // The lab's test of the packages runs it, and installs what comes of it.
+            ["packaging/build-release"] => reaches_the_compiler(&words),
             ["packaging/build-packages"] => assert!(root().join("tests/lab/test_packages.py").is_file()),
             // There it is started, too.
             ["systemctl", "enable", "--now", unit] => {
@@ -129,6 +130,15 @@ fn is_accepted_by_cargo(words: &[&str]) {
     let said = String::from_utf8_lossy(&status.stderr).into_owned();
     // The compiler that always fails was reached: the command, the package and the lock file are all right.
     assert!(said.contains("/bin/false"), "{said}");
+}
+
+/// Ten minutes of building the standard library for another machine: tried is what leads there.
+fn reaches_the_compiler(words: &[&str]) {
+    let mut build = Command::new(words[0]);
+    build.arg("aarch64-unknown-linux-gnu").current_dir(root()).env("RUSTC_WRAPPER", "/bin/false");
+    let output = build.env("CARGO_TARGET_DIR", tempfile::tempdir().unwrap().path()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && said.contains("/bin/false"), "{said}");
 }
 
 #[test]

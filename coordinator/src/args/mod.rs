@@ -153,6 +153,13 @@ pub struct CheckArgs {
     /// Send every check's result to Security Hub of the instance's account and Region, under an id that stays the same
     #[arg(long, conflicts_with = "world")]
     pub send_to_security_hub: bool,
+    /// Send a trace of the look to this OpenTelemetry collector, by OTLP over HTTP, such as http://127.0.0.1:4318
+    ///
+    /// One span for the look, with the answer and its root causes, and one for each call to AWS. `OTEL_EXPORTER_OTLP_HEADERS`
+    /// has the headers that the collector wants, such as a token. A trace that is not taken is told on stderr; the
+    /// exit code stays that of the report.
+    #[arg(long, value_name = "URL", value_parser = value::otlp_endpoint, conflicts_with = "world")]
+    pub otlp_endpoint: Option<String>,
     /// Look again until nothing fails or this time is up
     #[arg(long, value_name = "TIME", value_parser = value::duration, conflicts_with = "world")]
     pub wait: Option<Duration>,

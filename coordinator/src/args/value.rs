@@ -145,6 +145,21 @@ pub(super) fn ip_ranges(text: &str) -> Result<IpRangesFrom, String> {
     }
 }
 
+/// Where a collector takes traces: the path that OTLP has for them belongs to the collector's address, unless it is there already.
+pub(super) fn otlp_endpoint(text: &str) -> Result<String, String> {
+    let refused = |why: &str| format!("`{}` {why}, such as http://127.0.0.1:4318", visible(text));
+    let url = reqwest::Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    let url = url.ok_or_else(|| refused("is no URL of http or https"))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("a secret has no place in the URL: OTEL_EXPORTER_OTLP_HEADERS has the headers to send".to_owned());
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(refused("has more than an address and a path"));
+    }
+    let address = url.as_str().trim_end_matches('/');
+    Ok(if address.ends_with("/v1/traces") { address.to_owned() } else { format!("{address}/v1/traces") })
+}
+
 /// The name of a role, as `AssumeRole` needs it in an ARN: a path may stand before it.
 pub(super) fn role_name(text: &str) -> Result<String, String> {
     let text = text.trim_start_matches('/');
@@ -237,6 +252,21 @@ pub(super) fn os_facts(text: &str) -> Result<OsFactsFrom, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_collectors_address_is_completed_and_holds_no_secret() {
+        for (text, endpoint) in [
+            ("http://127.0.0.1:4318", "http://127.0.0.1:4318/v1/traces"),
+            ("https://collector.example/otlp/", "https://collector.example/otlp/v1/traces"),
+            ("https://collector.example/v1/traces", "https://collector.example/v1/traces"),
+        ] {
+            assert_eq!(otlp_endpoint(text), Ok(endpoint.to_owned()));
+        }
+        for text in ["", "collector:4318", "grpc://collector:4317", "https://collector/?token=s3cret", "http://"] {
+            assert!(otlp_endpoint(text).unwrap_err().contains("such as"), "{text}");
+        }
+        assert!(!otlp_endpoint("https://user:s3cret@collector").unwrap_err().contains("s3cret"));
+    }
 
     #[test]
     fn instance_ids_of_both_lengths_are_taken_and_nothing_else() {

@@ -12,10 +12,11 @@ use super::console::{Console, Failure};
 use super::look::{given, given_ranges, look, needed_id, of_instance, resolved_attempt};
 use super::output;
 use super::report::report_on;
-use super::security_hub;
+use super::{look, security_hub, trace};
 use crate::args::{CheckArgs, GlobalArgs, IpRangesFrom};
 use crate::checks;
 use crate::facts::{Facts, IpRanges};
+use crate::gather::CallLog;
 use crate::gather::recorded::read_world;
 
 /// Between two looks of `--wait`.
@@ -43,6 +44,9 @@ pub(super) async fn check(global: &GlobalArgs, args: &CheckArgs, console: &mut C
             output::apart(global, is_first, console);
         }
         let is_read = output::put(&looked.report, global, args.fail_on.into(), console)?;
+        if let (Some(endpoint), Some(calls)) = (&args.otlp_endpoint, &looked.calls) {
+            trace::send(endpoint, &looked.report, calls, console).await;
+        }
         if let Some(missing) = looked.missing {
             return Err(Failure::nothing_checked(anyhow!(missing)));
         }
@@ -61,6 +65,8 @@ struct Looked {
     report: Report,
     /// That there is no such instance, where that is so.
     missing: Option<String>,
+    /// What AWS was asked, where it was.
+    calls: Option<CallLog>,
 }
 
 impl Looked {
@@ -74,7 +80,7 @@ impl Looked {
         let is_missing = facts.aws.instance == Fact::Absent;
         let missing =
             is_missing.then(|| format!("there is no instance {} in {region}{account}", id.unwrap_or_default()));
-        Self { report, missing }
+        Self { report, missing, calls: None }
     }
 }
 
@@ -128,11 +134,12 @@ async fn live(
     let wants_os = chosen.any(|about| !about.id.starts_with("aws."));
     loop {
         let started = started(console);
-        let gathered =
+        let look::Looked { gathered, calls } =
             look(global, &args.attempt, id.clone(), attempt.clone(), ip_ranges.clone(), wants_os, console).await?;
         let mut looked = Looked::at(&gathered.facts, attempt, selection, started, Some(&id));
         looked.report.complete = gathered.complete;
         looked.report.notes = gathered.notes;
+        looked.calls = Some(calls);
         let next = Instant::now() + PAUSE;
         let is_done = looked.report.counts.fail == 0 && looked.missing.is_none();
         match until {

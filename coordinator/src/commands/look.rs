@@ -13,7 +13,7 @@ use crate::facts::{AskedWith, IpRanges};
 use crate::gather::aws::{ConnectError, Connection, Login, connect};
 use crate::gather::courier::{Pace, read_os_file};
 use crate::gather::run::{Gathered, Question, gather};
-use crate::gather::{Budget, download_ip_ranges, own_address, read_ip_ranges};
+use crate::gather::{Budget, CallLog, download_ip_ranges, own_address, read_ip_ranges};
 
 /// Ten silent seconds look like a hang.
 const SILENCE: Duration = Duration::from_secs(10);
@@ -79,6 +79,11 @@ pub(super) async fn resolved_attempt(args: &AttemptArgs, console: &Console<'_>) 
     args.attempt(Some(own)).map_err(Failure::usage)
 }
 
+pub(super) struct Looked {
+    pub gathered: Gathered,
+    pub calls: CallLog,
+}
+
 /// `wants_os`: whether any check will ask for what is inside the instance.
 pub(super) async fn look(
     global: &GlobalArgs,
@@ -88,7 +93,7 @@ pub(super) async fn look(
     ip_ranges: Fact<IpRanges>,
     wants_os: bool,
     console: &mut Console<'_>,
-) -> Result<Gathered, Failure> {
+) -> Result<Looked, Failure> {
     let given = given(args)?;
     let budget = Budget::of(global.timeout());
     let connection = connected(&login(global, args), global).await?;
@@ -126,13 +131,13 @@ pub(super) async fn look(
         gathered.facts.os = of_instance(given.os, Some(&question.instance_id));
         gathered.notes.push(given.note);
     }
+    let calls = connection.clients.log().clone();
     if global.timings {
-        let table = connection.clients.log().table();
-        for line in table.lines() {
+        for line in calls.table().lines() {
             console.notice(line);
         }
     }
-    Ok(gathered)
+    Ok(Looked { gathered, calls })
 }
 
 /// How the command line says to log in to AWS.

@@ -17,6 +17,7 @@ mod security_hub;
 mod serve;
 #[cfg(test)]
 mod tests;
+mod trace;
 
 use eic_doctor_proto::Exit;
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 #[derive(Clone, Debug)]
 pub struct LoggedCall {
@@ -18,12 +18,18 @@ pub struct LoggedCall {
 #[derive(Clone, Debug)]
 pub struct CallLog {
     began: Instant,
+    began_at: SystemTime,
     calls: Arc<Mutex<Vec<LoggedCall>>>,
 }
 
 impl CallLog {
     pub fn begin() -> Self {
-        Self { began: Instant::now(), calls: Arc::default() }
+        Self { began: Instant::now(), began_at: SystemTime::now(), calls: Arc::default() }
+    }
+
+    /// What the clock of this machine said when the log began.
+    pub fn began_at(&self) -> SystemTime {
+        self.began_at
     }
 
     pub fn start(&self, action: &'static str) -> Running<'_> {

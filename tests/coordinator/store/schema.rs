@@ -36,7 +36,7 @@ async fn a_database_of_a_newer_version_is_refused_with_both_versions() {
 fn assert_newer(refused: Option<StoreError>) {
     let message = refused.unwrap().to_string();
     let expected =
-        "a newer eic-doctor wrote this store (schema 9999; this one knows 4): it takes that version or a later one";
+        "a newer eic-doctor wrote this store (schema 9999; this one knows 5): it takes that version or a later one";
     assert_eq!(message, expected);
 }
 
@@ -114,6 +114,8 @@ fn the_migrations_that_were_delivered_are_as_they_were() {
         ("postgres/0003_turns.sql", "d682808d44880972c05a935c6824b793dd0fd863c3389ad55dfe0e66282c5ab0"),
         ("sqlite/0004_fleet.sql", "b255bf204172690d99f98d8c1a43a255640be68a24345873975ac1a02b819bfb"),
         ("postgres/0004_fleet.sql", "2c5a43695f0b2487e133cd571551af4952ca1fcf3eb2026df513b8be4fd14b2a"),
+        ("sqlite/0005_counted_fast.sql", "3c8109f133a9123c8e59c0156e06761acab108dcc09b9f2b12ea33499c522fe8"),
+        ("postgres/0005_counted_fast.sql", "6c0541d058f75abec9df43252dcf2baa69220d95be4866f2cfcae898dd72fbd3"),
     ];
     for (file, expected) in delivered {
         let path = format!("{}/src/store/migrations/{file}", env!("CARGO_MANIFEST_DIR"));

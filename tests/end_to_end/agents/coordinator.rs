@@ -32,6 +32,8 @@ pub struct Wishes<'a> {
     pub dir: &'a Path,
     /// The lines of `[authority]`, but for the names.
     pub authority: &'a str,
+    /// More lines of `[enrolment]`.
+    pub enrolment: &'a str,
     pub agents: SocketAddr,
     pub page: Option<SocketAddr>,
     /// To the end of the configuration.
@@ -55,7 +57,7 @@ impl Coordinator {
              [store]\nurl = \"{store}\"\n\
              [authority]\n{authority}\nnames = [\"coordinator.test\"]\ncertificate_life = \"20s\"\n\
              [enrolment]\naccounts = [\"{account}\"]\nidentity_certificates = \"{certificates}\"\n\
-             also_pinned = [{{ region = \"{region}\", sha256 = \"{sha256}\" }}]\n\
+             also_pinned = [{{ region = \"{region}\", sha256 = \"{sha256}\" }}]\n{enrolment}\
              [reports]\ninterval = \"2s\"\nsilent_after = \"8s\"\n{more}",
             agents = wishes.agents,
             dir = dir.display(),
@@ -64,6 +66,7 @@ impl Coordinator {
             account = scenario.get("account_id"),
             certificates = certificates.display(),
             sha256 = identity["sha256"].as_str().unwrap(),
+            enrolment = wishes.enrolment,
             more = wishes.more,
         );
         std::fs::write(&config, text).unwrap();

@@ -7,6 +7,7 @@ mod coordinator;
 mod fill;
 mod page;
 mod relay;
+mod role;
 mod several;
 mod story;
 mod webhook;
@@ -20,10 +21,12 @@ use crate::lab::{Scenario, lab};
 use coordinator::Coordinator;
 use relay::{PORT, Relay};
 
-/// An instance with a resident agent that is on its way to a coordinator.
+/// An instance with an agent and a way to a coordinator.
 struct Resident {
     scenario: Scenario,
     relay: Relay,
+    /// The coordinator as the instance reaches it.
+    at: String,
 }
 
 impl Resident {
@@ -32,34 +35,41 @@ impl Resident {
         Scenario::healthy()
     }
 
-    /// `authorities`: what the agent trusts, PEM, on this machine.
+    /// With the agent at work. `authorities`: what the agent trusts, PEM, on this machine.
     fn begin(scenario: Scenario, coordinator: SocketAddr, authorities: &Path) -> Self {
+        let resident = Self::on_the_way(scenario, coordinator, authorities);
+        resident.start();
+        resident
+    }
+
+    /// As above, but nobody has started the agent yet.
+    fn on_the_way(scenario: Scenario, coordinator: SocketAddr, authorities: &Path) -> Self {
         let networks = lab().control("GET", &format!("/instance/{}/networks", scenario.id()), &Value::Null);
         let private: Ipv4Addr = scenario.get("private_ip").parse().unwrap();
         let [a, b, c, _] = private.octets();
         let gateway = Ipv4Addr::new(a, b, c, 1);
         let relay = Relay::begin(networks["vpc"].as_str().unwrap(), gateway, coordinator);
         scenario.put(authorities, "/etc/eic-doctor/authorities.pem");
-        let resident = Self { scenario, relay };
-        let at = format!("{gateway}:{PORT}");
-        let run = [
-            "systemd-run",
-            "--quiet",
-            "--unit=eic-doctor-agent",
-            "--property=Restart=always",
+        Self { at: format!("{gateway}:{PORT}"), scenario, relay }
+    }
+
+    /// The agent as a unit of systemd.
+    fn start(&self) {
+        let unit = ["systemd-run", "--quiet", "--unit=eic-doctor-agent", "--property=Restart=always"];
+        let run = [unit.as_slice(), self.agent("run").as_slice()].concat();
+        assert_eq!(self.exec(&run)["returncode"], 0);
+    }
+
+    fn agent<'a>(&'a self, mode: &'a str) -> [&'a str; 7] {
+        [
             "/usr/bin/eic-doctor-agent",
-            "run",
-            "--config",
-            "/dev/null",
+            mode,
+            "--config=/dev/null",
             "--coordinator",
-            &at,
-            "--server-name",
-            "coordinator.test",
-            "--authorities",
-            "/etc/eic-doctor/authorities.pem",
-        ];
-        assert_eq!(resident.exec(&run)["returncode"], 0);
-        resident
+            &self.at,
+            "--server-name=coordinator.test",
+            "--authorities=/etc/eic-doctor/authorities.pem",
+        ]
     }
 
     fn id(&self) -> &str {

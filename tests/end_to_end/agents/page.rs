@@ -28,6 +28,7 @@ fn the_page_is_searched_read_live_and_accessible_in_a_browser() {
         store: &store,
         dir: dir.path(),
         authority: &authority,
+        enrolment: "",
         agents: "127.0.0.1:0".parse().unwrap(),
         page: Some("127.0.0.1:0".parse().unwrap()),
         more: &more,

@@ -27,7 +27,7 @@ fn a_check_at_either_coordinator_reaches_the_agent_and_one_serves_all_when_the_o
         let agents = "127.0.0.1:0".parse().unwrap();
         Coordinator::begin(
             &scenario,
-            &Wishes { store: &store, dir: &dir, authority: &authority, agents, page: None, more: "" },
+            &Wishes { store: &store, dir: &dir, authority: &authority, enrolment: "", agents, page: None, more: "" },
         )
     };
     let (one, other) = (begin("one"), begin("other"));

@@ -29,6 +29,7 @@ fn agents_enrol_report_are_asked_drift_is_told_and_nothing_is_lost_by_a_kill_or_
         store: &store,
         dir: dir.path(),
         authority: &authority,
+        enrolment: "",
         agents: "127.0.0.1:0".parse().unwrap(),
         page: None,
         more: &more,

@@ -140,6 +140,17 @@ fn a_newer_sshd_that_lacks_its_folder_still_tells_its_configuration() {
 }
 
 #[test]
+fn an_sshd_that_ends_without_a_word_has_not_refused_its_files() {
+    // There is no such program, or its libraries; ended by SIGKILL, as the shell of the probe script tells it.
+    for status in [127, 137] {
+        let ended = format!("exit\t{status}\n");
+        let failed = facts(&format!("@value\tuid\tknown\t0\n@run\tsshd-T\t{ended}@run\tsshd-G\t{ended}"));
+        let Fact::Unreadable(told) = &failed.sshd.refusal else { panic!("{:?}", failed.sshd.refusal) };
+        assert!(told.reason.contains(&format!("with status {status}")), "{}", told.reason);
+    }
+}
+
+#[test]
 fn an_answer_to_another_user_is_not_taken_for_one_to_root() {
     let answers = "@imds\troot/token\thttp\t200 0.001\n@imds\troot/region\thttp\t200 0.001\n|eu-west-1\n";
     let view = facts(&format!("@value\tuid\tknown\t1000\n{answers}")).imds.as_root;

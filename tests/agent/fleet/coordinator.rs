@@ -13,7 +13,7 @@ use eic_doctor_proto::wire::v1;
 use eic_doctor_proto::wire::v1::agent_service_server::{AgentService, AgentServiceServer};
 use eic_doctor_proto::wire::v1::enrolment_service_server::{EnrolmentService, EnrolmentServiceServer};
 use rcgen::{BasicConstraints, CertificateParams, CertificateSigningRequestParams, CertifiedIssuer, IsCa, KeyPair};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::{TcpListenerStream, UnboundedReceiverStream};
 use tokio_stream::{Stream, StreamExt as _};
@@ -108,8 +108,10 @@ impl Coordinator {
             .unwrap()
             .add_service(EnrolmentServiceServer::new(desk.clone()))
             .add_service(AgentServiceServer::new(desk));
-        let server =
-            tokio::spawn(async move { server.serve_with_incoming(TcpListenerStream::new(listener)).await.unwrap() });
+        // As the real one does: held back for 40 ms, an answer comes when hours of a test's time have gone by.
+        let at_once = |stream: std::io::Result<TcpStream>| stream.inspect(|stream| stream.set_nodelay(true).unwrap());
+        let incoming = TcpListenerStream::new(listener).map(at_once);
+        let server = tokio::spawn(async move { server.serve_with_incoming(incoming).await.unwrap() });
         Self { address, ca, turned, events: tokio::sync::Mutex::new(events), server }
     }
 

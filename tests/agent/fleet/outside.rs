@@ -65,11 +65,12 @@ impl Virtual {
         self.clock.send_modify(|now| *now = at);
     }
 
-    /// Everybody else gets a turn, then time goes on.
+    /// Everybody else gets a turn, threads that block and sockets too, then time goes on.
     pub async fn goes_on(&self, step: Duration) {
         for _ in 0..200 {
             tokio::task::yield_now().await;
         }
+        tokio::task::spawn_blocking(|| ()).await.unwrap();
         self.advance(step);
     }
 

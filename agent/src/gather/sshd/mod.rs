@@ -223,6 +223,10 @@ impl Asked {
         if host.uid() != Fact::Known(0) {
             return Fact::unreadable(format!("needs root; {}", lines.last().unwrap_or(&"it said nothing")));
         }
+        if lines.is_empty() {
+            // An sshd that refuses its files says so: this one was ended by something else, or did not get so far.
+            return Fact::unreadable(failed.reason("`sshd -T`"));
+        }
         let wants_folder = text.contains("Missing privilege separation directory");
         if wants_folder && *process == Fact::Absent {
             return Fact::Absent;

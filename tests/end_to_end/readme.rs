@@ -132,7 +132,7 @@ fn is_accepted_by_cargo(words: &[&str]) {
     assert!(said.contains("/bin/false"), "{said}");
 }
 
-/// Ten minutes of building the standard library for another machine: tried is what leads there.
+/// Minutes of building the standard library for another machine: tried is what leads there.
 fn reaches_the_compiler(words: &[&str]) {
     let mut build = Command::new(words[0]);
     build.arg("aarch64-unknown-linux-gnu").current_dir(root()).env("RUSTC_WRAPPER", "/bin/false");

@@ -33,8 +33,8 @@ fn every_command_of_the_readme_does_what_it_says() {
         match words.as_slice() {
             // This test is part of it.
             ["bash", "tests/run"] => assert!(root().join("tests/run").is_file()),
-            // The lab's test of the packages runs it, and installs what comes of it.
             ["packaging/build-release"] => reaches_the_compiler(&words),
+            // The lab's test of the packages runs it, and installs what comes of it.
             ["packaging/build-packages"] => assert!(root().join("tests/lab/test_packages.py").is_file()),
             // There it is started, too.
             ["systemctl", "enable", "--now", unit] => {

@@ -5,6 +5,7 @@ use std::panic;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 use std::{env, fs, io, process, thread};
 
@@ -45,7 +46,8 @@ pub fn bounded(name: &'static str, cost: u64, look: fn(&[u8])) -> ExitCode {
         told(panicked);
         found(name, seed, "panics");
     }));
-    thread::spawn(move || watch(name, seed));
+    let (_runs, ended) = channel();
+    thread::spawn(move || watch(name, seed, &ended));
     let begun = Instant::now();
     let mut slowest = Duration::ZERO;
     let executions = (executions / cost).max(1);
@@ -83,12 +85,10 @@ fn found(name: &str, seed: u64, what: &str) {
     process::exit(1);
 }
 
-/// Ends the program when one execution does not.
-fn watch(name: &str, seed: u64) {
+/// Ends the program when one execution does not, until the run has ended.
+fn watch(name: &str, seed: u64, ended: &Receiver<()>) {
     let mut before = u64::MAX;
-    loop {
-        // A parser that hangs makes no event: only time tells.
-        thread::sleep(2 * SLOW);
+    while ended.recv_timeout(2 * SLOW) == Err(RecvTimeoutError::Timeout) {
         let now = NUMBER.load(Ordering::Relaxed);
         if now == before {
             found(name, seed, "hangs");

@@ -77,9 +77,15 @@ impl Host for RealHost {
     }
 
     fn pause(&self, time: Duration) -> bool {
-        // Between two looks at what tells nobody of its changes, such as an sshd that is still starting.
-        thread::sleep(time);
-        true
+        // Nothing can be awaited here: the kernel tells nobody when another process begins to listen, so that an sshd that is still starting
+        // is looked at again after a while. Not beyond the run's own time.
+        match self.time_for::<()>(time) {
+            Ok(time) => {
+                thread::sleep(time);
+                true
+            }
+            Err(_) => false,
+        }
     }
 
     fn now(&self) -> Fact<u64> {

@@ -20,7 +20,7 @@ pub(super) async fn capture(
     refuse_what_is_not_empty(&args.to)?;
     let attempt = resolved_attempt(&args.attempt, console).await?;
     let ip_ranges = given_ranges(args.attempt.ip_ranges.as_ref(), global.timeout()).await?;
-    let gathered = look(global, &args.attempt, id.clone(), attempt, ip_ranges, true, console).await?.gathered;
+    let (gathered, _) = look(global, &args.attempt, id.clone(), attempt, ip_ranges, true, console).await?;
     if gathered.facts.aws.instance == Fact::Absent {
         return Err(Failure::nothing_checked(anyhow!("there is no instance {id} to capture")));
     }

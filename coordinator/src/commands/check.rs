@@ -12,7 +12,7 @@ use super::console::{Console, Failure};
 use super::look::{given, given_ranges, look, needed_id, of_instance, resolved_attempt};
 use super::output;
 use super::report::report_on;
-use super::{look, security_hub, trace};
+use super::{security_hub, trace};
 use crate::args::{CheckArgs, GlobalArgs, IpRangesFrom};
 use crate::checks;
 use crate::facts::{Facts, IpRanges};
@@ -134,7 +134,7 @@ async fn live(
     let wants_os = chosen.any(|about| !about.id.starts_with("aws."));
     loop {
         let started = started(console);
-        let look::Looked { gathered, calls } =
+        let (gathered, calls) =
             look(global, &args.attempt, id.clone(), attempt.clone(), ip_ranges.clone(), wants_os, console).await?;
         let mut looked = Looked::at(&gathered.facts, attempt, selection, started, Some(&id));
         looked.report.complete = gathered.complete;

@@ -79,12 +79,7 @@ pub(super) async fn resolved_attempt(args: &AttemptArgs, console: &Console<'_>) 
     args.attempt(Some(own)).map_err(Failure::usage)
 }
 
-pub(super) struct Looked {
-    pub gathered: Gathered,
-    pub calls: CallLog,
-}
-
-/// `wants_os`: whether any check will ask for what is inside the instance.
+/// What was found, and what AWS was asked for it. `wants_os`: whether any check will ask for what is inside the instance.
 pub(super) async fn look(
     global: &GlobalArgs,
     args: &AttemptArgs,
@@ -93,7 +88,7 @@ pub(super) async fn look(
     ip_ranges: Fact<IpRanges>,
     wants_os: bool,
     console: &mut Console<'_>,
-) -> Result<Looked, Failure> {
+) -> Result<(Gathered, CallLog), Failure> {
     let given = given(args)?;
     let budget = Budget::of(global.timeout());
     let connection = connected(&login(global, args), global).await?;
@@ -137,7 +132,7 @@ pub(super) async fn look(
             console.notice(line);
         }
     }
-    Ok(Looked { gathered, calls })
+    Ok((gathered, calls))
 }
 
 /// How the command line says to log in to AWS.

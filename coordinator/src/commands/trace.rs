@@ -17,9 +17,9 @@ use reqwest::StatusCode;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
 use super::console::Console;
-use crate::gather::{CallLog, LoggedCall};
+use crate::gather::{CallLog, LoggedCall, body};
 
-/// Nobody waits longer for a trace than for the look that it is of.
+/// The report is out by then, and whoever reads it waits for the exit code.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Of an answer that has nothing to say but how many spans were rejected.
@@ -67,21 +67,13 @@ async fn export(endpoint: &str, spans: Vec<SpanData>) -> Result<(), TraceError> 
 }
 
 /// The status, and the answer's first bytes.
-async fn posted(endpoint: &str, headers: HeaderMap, body: Vec<u8>) -> Result<(StatusCode, Vec<u8>), reqwest::Error> {
+async fn posted(endpoint: &str, headers: HeaderMap, spans: Vec<u8>) -> Result<(StatusCode, Vec<u8>), reqwest::Error> {
     // Fails only when somebody has installed a provider already, and ours is ring too.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none()).build()?;
-    let sent = client.post(endpoint).headers(headers).header(CONTENT_TYPE, "application/x-protobuf").body(body);
-    let mut response = sent.send().await?;
-    let mut answer = Vec::new();
-    while let Some(piece) = response.chunk().await? {
-        answer.extend_from_slice(&piece);
-        if answer.len() > ANSWER_LIMIT {
-            answer.clear();
-            break;
-        }
-    }
-    Ok((response.status(), answer))
+    let sent = client.post(endpoint).headers(headers).header(CONTENT_TYPE, "application/x-protobuf").body(spans);
+    let response = sent.send().await?;
+    Ok((response.status(), body(response, ANSWER_LIMIT).await?))
 }
 
 /// As OpenTelemetry's specification has the variable: `NAME=VALUE,…`, values percent-encoded.

@@ -15,7 +15,11 @@ async fn bounded(url: &str, timeout: Duration, limit: usize) -> Result<Vec<u8>, 
     // Fails only when somebody has installed a provider already, and ours is ring too.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder().timeout(timeout).build()?;
-    let mut response = client.get(url).send().await?.error_for_status()?;
+    body(client.get(url).send().await?.error_for_status()?, limit).await
+}
+
+/// At most `limit` bytes of an answer, or a piece more, so that the caller sees that there are too many.
+pub(crate) async fn body(mut response: reqwest::Response, limit: usize) -> Result<Vec<u8>, reqwest::Error> {
     let mut body = Vec::new();
     while let Some(piece) = response.chunk().await? {
         body.extend_from_slice(&piece);

@@ -37,6 +37,7 @@ mod tunnel;
 
 pub use budget::Budget;
 pub use call_log::{CallLog, LoggedCall};
+pub(crate) use download::body;
 pub use ip_ranges::{IpRangesError, download_ip_ranges, read_ip_ranges};
 pub use own_address::{CHECKIP_URL, OwnAddressError, own_address};
 pub use quotes::ACTIONS as QUOTING_ACTIONS;

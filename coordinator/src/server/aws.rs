@@ -18,10 +18,10 @@ use crate::attest::caller_identity::{
 use crate::attest::{Claim, Described, DescribedInstance, EnrolmentPolicy, Refusal};
 use crate::commands::partition_of;
 use crate::facts::{Instance, Role};
-use crate::gather::Answer;
 use crate::gather::aws::{Clients, Login, Origin, Teller, originate};
 use crate::gather::fleet::operations::{AssumeRole as _, ListAccounts as _};
 use crate::gather::operations::{DescribeInstances as _, GetCallerIdentity as _, GetInstanceProfile};
+use crate::gather::{Answer, body};
 use crate::store::Millis;
 
 /// One question to AWS; an agent waits for it.
@@ -248,16 +248,9 @@ impl GetCallerIdentity for Sts {
             asked = asked.header(*name, value);
         }
         let told = |error: reqwest::Error| crate::gather::chain(&error.without_url());
-        let mut answer = asked.send().await.map_err(told)?;
+        let answer = asked.send().await.map_err(told)?;
         let status = answer.status().as_u16();
-        let mut body = Vec::new();
-        while let Some(piece) = answer.chunk().await.map_err(told)? {
-            body.extend_from_slice(&piece);
-            if body.len() > MAX_ANSWER {
-                break;
-            }
-        }
-        Ok((status, body))
+        Ok((status, body(answer, MAX_ANSWER).await.map_err(told)?))
     }
 }
 

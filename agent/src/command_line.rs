@@ -76,19 +76,19 @@ pub struct SsmArgs {
 #[derive(Debug, clap::Args)]
 pub struct FleetArgs {
     /// The configuration file.
-    #[arg(long, default_value = config::CONFIGURATION, value_name = "FILE")]
+    #[arg(long, default_value = config::CONFIGURATION, value_parser = path, value_name = "FILE")]
     pub config: PathBuf,
     /// Where the coordinator is; the port is 7443 where none is named.
     #[arg(long, value_parser = config::address, value_name = "HOST[:PORT]")]
     pub coordinator: Option<config::Address>,
     /// The certificate authorities of the coordinator, in PEM.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_parser = path, value_name = "FILE")]
     pub authorities: Option<PathBuf>,
     /// The name in the coordinator's certificate, where it is not the host.
     #[arg(long, value_name = "NAME")]
     pub server_name: Option<String>,
     /// The only folder that the agent writes to.
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_parser = path, value_name = "FOLDER")]
     pub state_directory: Option<PathBuf>,
     /// Between two reports, where the coordinator tells nothing else: from `10s` to `24h`.
     #[arg(long, value_parser = config::interval, value_name = "DURATION")]
@@ -182,6 +182,11 @@ impl AttemptArgs {
             known_sources: Vec::new(),
         }
     }
+}
+
+/// From where the caller stands: the agent itself goes to the root before it looks.
+fn path(text: &str) -> std::io::Result<PathBuf> {
+    std::path::absolute(text)
 }
 
 /// A CIDR, or one address.

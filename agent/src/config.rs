@@ -89,9 +89,9 @@ pub fn parse_configuration(bytes: &[u8]) -> Result<Configuration, ConfigurationE
         };
         let was_there = match key {
             "coordinator" => found.coordinator.replace(address(&value).map_err(wrong)?).is_some(),
-            "authorities" => found.authorities.replace(PathBuf::from(value)).is_some(),
+            "authorities" => found.authorities.replace(path(&value).map_err(wrong)?).is_some(),
             "server_name" => found.server_name.replace(value).is_some(),
-            "state_directory" => found.state_directory.replace(PathBuf::from(value)).is_some(),
+            "state_directory" => found.state_directory.replace(path(&value).map_err(wrong)?).is_some(),
             "interval" => found.interval.replace(interval(&value).map_err(wrong)?).is_some(),
             "jitter" => found.jitter.replace(jitter(&value).map_err(wrong)?).is_some(),
             "os_user" => {
@@ -109,6 +109,12 @@ pub fn parse_configuration(bytes: &[u8]) -> Result<Configuration, ConfigurationE
         }
     }
     Ok(found)
+}
+
+/// Of a file it is not clear what a relative one would be relative to.
+fn path(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    if path.is_absolute() { Ok(path) } else { Err("not a path from the root, as /etc/eic-doctor".to_owned()) }
 }
 
 /// A string in quotes, or a number; a comment may follow.
@@ -261,6 +267,8 @@ port = 2222 # sshd
             ("interval = \"99999999999999999999h\"", "line 1: interval"),
             ("jitter = \"51%\"", "line 1: jitter"),
             ("os_user = \"a b\"", "line 1: os_user"),
+            ("authorities = \"ca.pem\"", "line 1: authorities: not a path from the root"),
+            ("state_directory = \"\"", "line 1: state_directory: not a path from the root"),
             ("coordinator = \"a b\"", "line 1: coordinator"),
             ("coordinator = eic.example", "line 1: `coordinator = eic.example` is no line"),
             ("coordinator = \"a\" b", "is no line"),

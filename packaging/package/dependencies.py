@@ -11,6 +11,10 @@ from pathlib import Path
 
 # Of a crate's own folder; without them its declared expression has to do.
 TEXTS = re.compile(r"(?i)^(licen[cs]e|copying|notice|copyright|unlicense)")
+# Texts that no crate brings.
+OWN_TEXTS = Path(__file__).resolve().parents[1] / "licences"
+# What only this C library says.
+GLIBC = b"Fatal glibc error"
 OURS = ("eic-doctor", "eic-doctor-agent", "eic-doctor-proto")
 
 
@@ -21,16 +25,22 @@ class Crate:
     licence: str
     description: str
     checksum: str
-    folder: Path
+    # None: no crate, but linked in all the same.
+    folder: Path | None
 
     @property
     def purl(self) -> str:
-        return f"pkg:cargo/{self.name}@{self.version}"
+        version = f"@{self.version}" if self.version else ""
+        return f"pkg:{'cargo' if self.folder else 'generic'}/{self.name}{version}"
+
+    def texts(self) -> list[Path]:
+        folder = self.folder or OWN_TEXTS / self.name
+        return sorted(path for path in folder.glob("*") if path.is_file() and (not self.folder or TEXTS.match(path.name)))
 
 
-def write(root: Path, crate: str, features: list[str], to: Path) -> None:
-    """`TO.sbom.cdx.json` and `TO.third-party-licences`."""
-    found = crates(root, crate, features)
+def write(root: Path, crate: str, features: list[str], program: Path) -> None:
+    """`PROGRAM.sbom.cdx.json` and `PROGRAM.third-party-licences`."""
+    to, found = program, [*crates(root, crate, features), *libraries(root, program)]
     to.with_name(f"{to.name}.sbom.cdx.json").write_text(json.dumps(sbom(crate, found), indent=2) + "\n", encoding="utf-8")
     to.with_name(f"{to.name}.third-party-licences").write_text(licences(found), encoding="utf-8")
 
@@ -64,6 +74,20 @@ def crates(root: Path, crate: str, features: list[str]) -> list[Crate]:
     )
 
 
+def libraries(root: Path, program: Path) -> list[Crate]:
+    """What is linked in that is no crate: Rust's standard library, and of a static program the C library."""
+    compiler = re.search("^release: (.*)$", _said(root, "rustc", "-vV"), re.MULTILINE)[1]
+    found = [Crate("rust-std", compiler, "MIT OR Apache-2.0", "Rust's standard library", "", None)]
+    text = program.read_bytes()
+    # A program that is not static names the loader that brings it.
+    if b"/ld-linux" not in text[:4096]:
+        if GLIBC in text:
+            found.append(Crate("glibc", "", "LGPL-2.1-or-later", "The GNU C Library, https://ftp.gnu.org/gnu/glibc", "", None))
+        else:
+            found.append(Crate("musl", "", "MIT", "The C library musl, https://musl.libc.org", "", None))
+    return found
+
+
 def sbom(crate: str, found: list[Crate]) -> dict[str, object]:
     own = next(one for one in found if one.name == crate)
     return {
@@ -80,12 +104,13 @@ def _component(one: Crate, kind: str) -> dict[str, object]:
         "type": kind,
         "bom-ref": one.purl,
         "name": one.name,
-        "version": one.version,
         "description": one.description,
         # Before 2018 crates wrote `A/B` for `A OR B`.
         "licenses": [{"expression": one.licence.replace("/", " OR ")}],
         "purl": one.purl,
     }
+    if one.version:
+        component["version"] = one.version
     if one.checksum:
         component["hashes"] = [{"alg": "SHA-256", "content": one.checksum}]
     return component
@@ -96,12 +121,14 @@ def licences(found: list[Crate]) -> str:
     others = [one for one in found if one.name not in OURS]
     holders: dict[str, list[str]] = {}
     for one in others:
-        for path in sorted(one.folder.iterdir()):
-            if path.is_file() and TEXTS.match(path.name):
-                text = path.read_text(encoding="utf-8", errors="replace").strip().replace("\r\n", "\n")
-                holders.setdefault(text, []).append(f"{one.name} {one.version} ({path.name})")
+        for path in one.texts():
+            text = path.read_text(encoding="utf-8", errors="replace").strip().replace("\r\n", "\n")
+            holders.setdefault(text, []).append(f"{one.name} {one.version} ({path.name})")
     overview = "\n".join(f"{one.name} {one.version}: {one.licence}" for one in others)
     parts = [f"This program contains:\n\n{overview}"]
+    bare = [one.name for one in others if not one.texts()]
+    if bare:
+        parts.append(f"These bring no text; the texts of the licences that they name stand below with others: {', '.join(bare)}")
     parts += ["\n".join(["-" * 78, *names, "-" * 78, "", text]) for text, names in holders.items()]
     return "\n\n".join(parts) + "\n"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -14,8 +13,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def gather(built: Path, agent: Path | None, coordinator: Path | None) -> None:
     """Fills `built` with what packages.toml names below `built/`."""
-    agent = agent or ROOT / _said("bash", "packaging/build-agent").strip()
-    coordinator = coordinator or _built_coordinator()
+    agent = agent or ROOT / _said("packaging/build-agent").strip()
+    coordinator = coordinator or ROOT / _said("packaging/build-coordinator").strip()
     for program, name in ((agent, "eic-doctor-agent"), (coordinator, "eic-doctor")):
         _copy(program, built / name)
     for what in ("man", "completions", "agent-man", "agent-completions"):
@@ -28,11 +27,6 @@ def _copy(program: Path, to: Path) -> None:
     to.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(program, to)
     to.chmod(0o755)
-
-
-def _built_coordinator() -> Path:
-    _said("cargo", "build", "--locked", "--quiet", "--release", "--package", "eic-doctor")
-    return Path(json.loads(_said("cargo", "metadata", "--format-version=1", "--no-deps"))["target_directory"]) / "release/eic-doctor"
 
 
 def _said(*command: str) -> str:

@@ -45,7 +45,7 @@ impl fmt::Display for Untrusted {
 /// `text` with every control, escape, bidirectional and invisible formatting character written as `\u{…}`.
 ///
 /// Covers C0 and C1 controls (U+0000–001F, U+007F–009F), line and paragraph separators, the bidirectional
-/// formatting characters of Unicode Standard Annex #9, zero-width characters and the byte order mark.
+/// formatting characters of Unicode Standard Annex #9, zero-width characters, the byte order mark, and U+FFFE and U+FFFF.
 /// A new line and a tab are controls too: one piece of evidence is one line.
 pub fn visible(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_hidden) {
@@ -76,6 +76,8 @@ fn is_hidden(character: char) -> bool {
                 | '\u{2066}'..='\u{206f}'
                 | '\u{feff}'
                 | '\u{fff9}'..='\u{fffb}'
+                // No characters: XML has no way to say them.
+                | '\u{fffe}'..='\u{ffff}'
                 | '\u{e0000}'..='\u{e007f}'
         )
 }
@@ -88,6 +90,7 @@ mod tests {
     fn an_escape_sequence_is_shown_and_not_obeyed() {
         assert_eq!(visible("a\u{1b}[31mred\u{7}"), "a\\u{1b}[31mred\\u{7}");
         assert_eq!(visible("\u{9b}2J"), "\\u{9b}2J");
+        assert_eq!(visible("\u{fffe}\u{ffff}"), "\\u{fffe}\\u{ffff}");
     }
 
     #[test]

@@ -60,6 +60,23 @@ fn what_ssm_cli_prints_tells_of_every_check() {
 }
 
 #[test]
+fn a_relative_path_begins_where_the_caller_stands() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("agent.conf"), "port = 0\n").unwrap();
+    std::fs::write(folder.path().join("sound.conf"), "").unwrap();
+    let called = ["--coordinator", "localhost:1", "--state-directory", "state"];
+    for (arguments, told) in [
+        (&["--config", "agent.conf"][..], "line 1: port"),
+        (&["--config", "sound.conf", "--authorities", "ca.pem"], folder.path().join("ca.pem").to_str().unwrap()),
+    ] {
+        let mut report = Command::new(env!("CARGO_BIN_EXE_eic-doctor-agent"));
+        let output = report.arg("report").args(called).args(arguments).current_dir(folder.path()).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains(told), "{arguments:?}: {said}");
+    }
+}
+
+#[test]
 fn a_wrong_configuration_file_is_2_and_names_line_and_key_and_a_wrong_machine_is_5() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("agent.conf");

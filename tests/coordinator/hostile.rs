@@ -10,7 +10,7 @@ use crate::support::{named, report};
 
 /// Colours of a terminal, its title, a line that runs backwards, C1's CSI, the end of a line; tags, the end of CDATA and of a script; a
 /// command and a formula.
-const HOSTILE: &str = "\u{1b}[31m\u{1b}]0;x\u{7}\u{202e}\u{2066}\u{9b}2J\r\n\u{2028}<script>alert(1)</script><img src=x onerror=alert(1)>]]>--> $(id)`id`|=1+1";
+const HOSTILE: &str = "\u{1b}[31m\u{1b}]0;x\u{7}\u{202e}\u{2066}\u{9b}2J\r\n\u{2028}\u{ffff}<script>alert(1)</script><img src=x onerror=alert(1)>]]>--> $(id)`id`|=1+1";
 
 #[test]
 fn no_format_lets_a_hostile_instance_s_text_act() {
@@ -33,7 +33,7 @@ fn no_format_lets_a_hostile_instance_s_text_act() {
             write(&report, format, Style { color, verbose: true }, FailOn::Warn, &mut bytes).unwrap();
             let text = String::from_utf8(bytes).unwrap();
             assert!(text.contains("alert(1)"), "{name} shows nothing of it");
-            let hidden = |character: &char| matches!(u32::from(*character), 0..=9 | 0xb..=0x1f | 0x7f..=0x9f | 0x200b..=0x200f | 0x2028..=0x202e | 0x2060..=0x206f);
+            let hidden = |character: &char| matches!(u32::from(*character), 0..=9 | 0xb..=0x1f | 0x7f..=0x9f | 0x200b..=0x200f | 0x2028..=0x202e | 0x2060..=0x206f | 0xfffe..=0xffff);
             // Our own colours are the only escape sequences.
             let own = matches!(format, Format::Human) && color;
             let text_alone = if own { without_colours(&text) } else { text.clone() };

@@ -136,6 +136,15 @@ fn a_report_that_cannot_be_written_is_our_own_failure() {
     let found = refused(&["check", "--world", world.to_str().unwrap(), "--output", "json=/nonexistent/report.json"]);
     assert_eq!(found.code, 5, "{}", found.stderr);
     assert!(found.stderr.contains("/nonexistent/report.json"), "{}", found.stderr);
+    // It takes none of the others along.
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("report.xml");
+    let junit = format!("junit={}", file.display());
+    let outputs = ["json=/nonexistent/a", "yaml=/nonexistent/b", &junit].map(|output| ["--output", output]);
+    let found = refused(&[&["check", "--world", world.to_str().unwrap()], &outputs.concat()[..]].concat());
+    assert_eq!(found.code, 5, "{}", found.stderr);
+    assert!(["/nonexistent/a", "/nonexistent/b"].iter().all(|path| found.stderr.contains(path)), "{}", found.stderr);
+    assert!(fs::read_to_string(file).unwrap().ends_with("</testsuites>\n"));
 }
 
 #[test]
@@ -186,6 +195,54 @@ fn two_reports_to_one_file_are_refused_before_either_is_written() {
     let found = refused(&["check", "--world", world.to_str().unwrap(), "--output", &json, "--output", &yaml]);
     assert_eq!(found.code, 2, "{}", found.stderr);
     assert!(found.stderr.contains(file.to_str().unwrap()) && !file.exists(), "{}", found.stderr);
+    // However it is spelt.
+    let yaml = format!("yaml={}/./report", folder.path().display());
+    let found = refused(&["check", "--world", world.to_str().unwrap(), "--output", &json, "--output", &yaml]);
+    assert!(found.code == 2 && !file.exists(), "{}", found.stderr);
+}
+
+#[test]
+fn what_serve_would_refuse_is_not_called_sound() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("coordinator.toml");
+    let good = fs::read_to_string(root().join("packaging/coordinator.toml")).unwrap();
+    let certificates = folder.path().join("certificates");
+    fs::create_dir(&certificates).unwrap();
+    let good = good.replace("/etc/eic-doctor/identity-certificates", certificates.to_str().unwrap());
+    let secret = folder.path().join("secret");
+    fs::write(&secret, "too short").unwrap();
+    let page = format!("[page]\nsession_secret_file = {secret:?}\n");
+    let hook = "[[notify]]\nkind = \"webhook\"\nname = \"n\"\nurl = \"https://h/\"\nsecret_file = \"/nonexistent/s\"\n[limits]\n";
+    let tls = "operators_tls = \"0.0.0.0:7444\"\n[store]";
+    let own = "certificate = \"/nonexistent/crt\"\nkey = \"/nonexistent/key\"";
+    for (from, to, word) in [
+        ("", "", "sound"),
+        ("sqlite:/var/lib/eic-doctor/store.db", "mysql://x", "`store.url`"),
+        (certificates.to_str().unwrap(), "/nonexistent/certificates", "/nonexistent/certificates"),
+        ("[page]\n", page.as_str(), "fewer than 32 bytes"),
+        ("[limits]\n", hook, "/nonexistent/s"),
+        ("directory = \"/var/lib/eic-doctor/authority\"", own, "/nonexistent/crt"),
+        (
+            "#also_trusted = [\"/etc/eic-doctor/previous-authority.pem\"]",
+            "also_trusted = [\"/nonexistent/old\"]",
+            "/nonexistent/old",
+        ),
+        ("[store]", tls, "`operators.authorities`"),
+    ] {
+        fs::write(&file, good.replacen(from, to, 1)).unwrap();
+        let found = refused(&["serve", "--check-config", "--config", file.to_str().unwrap()]);
+        assert_eq!(found.code, if word == "sound" { 0 } else { 2 }, "{to}: {}", found.stderr);
+        assert!(found.stderr.contains(word), "{to}: {}", found.stderr);
+        // Where the files are not, what they are called can be read all the same.
+        let found = refused(&["serve", "--check-config", "--syntax-only", "--config", file.to_str().unwrap()]);
+        assert_eq!(found.code, if word.starts_with('`') { 2 } else { 0 }, "{to}: {}", found.stderr);
+    }
+    // A service manager starts nothing again that cannot be served; and whoever reads JSON reads the reason in it.
+    fs::write(&file, good.replace("sqlite:/var/lib/eic-doctor/store.db", "mysql://x")).unwrap();
+    let found = refused(&["serve", "--log-json", "--config", file.to_str().unwrap()]);
+    let line: serde_json::Value = serde_json::from_str(found.stderr.lines().last().unwrap()).unwrap();
+    assert_eq!(found.code, 2);
+    assert!(line["message"].as_str().unwrap().contains("`store.url`"), "{line}");
 }
 
 #[test]

@@ -24,13 +24,13 @@ FISH = "source $argv[1]; complete -C (string join -- ' ' $argv[2..])"
 ZSH = 'autoload -Uz compinit && compinit -D && source "$1" && whence -w "_$2"'
 
 
-def commands(program: Path) -> Iterator[tuple[list[str], str]]:
-    """The program itself and each of its subcommands, as words, and what `--help` says of it."""
-    overview = _said([program, "--help"])
-    yield [], overview
-    for word in re.findall(r"^  ([a-z]+) ", overview.partition("Commands:")[2].partition("\n\n")[0], re.MULTILINE):
+def commands(program: Path, *words: str) -> Iterator[tuple[list[str], str]]:
+    """The program itself, each of its subcommands and theirs, as words, and what `--help` says of it."""
+    overview = _said([program, *words, "--help"])
+    yield [*words], overview
+    for word in re.findall(r"^  ([a-z-]+) ", overview.partition("Commands:")[2].partition("\n\n")[0], re.MULTILINE):
         if word != "help":
-            yield [word], _said([program, word, "--help"])
+            yield from commands(program, *words, word)
 
 
 def options_of_help(text: str) -> set[str]:

@@ -228,7 +228,8 @@ def cells(row: ElementTree.Element) -> list[str]:
 
 
 def shown(element: ElementTree.Element) -> str:
-    return "".join(element.itertext()).removesuffix("\n")
+    # A space of no width keeps readers from finding people and tickets in the text.
+    return "".join(element.itertext()).removesuffix("\n").replace("\u200b", "")
 
 
 def bare(text: str) -> str:

@@ -162,8 +162,7 @@ class Packages(PackagedTest):
         self.sh(machine, f"systemctl is-active {AGENT} {COORDINATOR} && {SERVING}")
         (again,) = self.agents(machine)
         self.assertEqual(again["instance_id"], machine.spec.instance_id)
-        # What an administrator has put there is the administrator's to remove.
-        self.sh(machine, f"rm /etc/eic-doctor/authorities.pem; {remove}")
+        self.sh(machine, remove)
         left = set(self.sh(machine, LISTING).splitlines()) ^ set(before.splitlines())
         self.assertEqual(sorted(left), [])
         self.assertEqual(self.sh(machine, "systemctl list-unit-files 'eic-doctor*' --no-legend; systemctl --failed --no-legend"), "")
@@ -185,6 +184,23 @@ class Packages(PackagedTest):
         # rpm knows no purge: a coordinator's store stays until somebody removes it, as its administrator's changed files do.
         remove = "rpm -e eic-doctor-agent eic-doctor && rm -r /var/lib/eic-doctor /etc/eic-doctor && userdel eic-doctor"
         self.story(self.machine(61, platform="al2023"), remove)
+
+    def test_without_systemd_the_packages_are_configured_too(self) -> None:
+        # A container in which a pipeline calls the program: neither the manager nor its tools are there.
+        bare = "mount -t tmpfs none /run && mount -t tmpfs none /usr/lib/sysusers.d && touch /usr/lib/sysusers.d/eic-doctor.conf && PATH=/nonexistent && exec /bin/sh \"$@\""
+        for name in ("eic-doctor", "eic-doctor-agent"):
+            (package,) = self.built[1].glob(f"{name}_*.deb")
+            subprocess.run(["dpkg-deb", "--control", package, self.workdir / f"{name}.control"], check=True)
+            for script, order in (("postinst", "configure"), ("prerm", "remove")):
+                path = self.workdir / f"{name}.control" / script
+                done = subprocess.run(["unshare", "--mount", "sh", "-c", bare, "sh", path, order], capture_output=True, text=True)
+                self.assertEqual(done.returncode, 0, (name, script, done.stderr))
+
+    def test_an_old_systemd_forbids_less_and_not_everything(self) -> None:
+        text = (REPOSITORY / "packaging/systemd/agent-sandbox.conf").read_text(encoding="utf-8")
+        # The first line decides which of the two lists it is.
+        first = next(line for line in text.splitlines() if line.startswith("SystemCallFilter="))
+        self.assertTrue(first.startswith("SystemCallFilter=~"), first)
 
     def test_man_pages_and_completions_offer_what_the_programs_do_and_shells_take_them(self) -> None:
         coordinator = REPOSITORY / "target/debug/eic-doctor"
@@ -214,6 +230,27 @@ class Packages(PackagedTest):
                     self.assertLessEqual(options, shells.bash_offers(scripts[f"{name}.bash"], asked))
                     self.assertLessEqual(options, shells.fish_offers(scripts[f"{name}.fish"], asked))
             self.assertTrue(shells.zsh_takes(scripts[f"_{name}"], name))
+
+    def test_what_is_linked_in_is_named_with_its_licence(self) -> None:
+        for name, besides in (("eic-doctor", {"rust-std", "aws-sdk-ec2", "sqlx-sqlite"}), ("eic-doctor-agent", {"rust-std", "glibc", "tonic"})):
+            (package,) = self.built[1].glob(f"{name}_*.deb")
+            tree = self.workdir / f"{name}.documents"
+            subprocess.run(["dpkg-deb", "--extract", package, tree], check=True)
+            documents = tree / "usr/share/doc" / name
+            bill = json.loads((documents / "sbom.cdx.json").read_text())
+            self.assertEqual((bill["bomFormat"], bill["specVersion"], bill["metadata"]["component"]["name"]), ("CycloneDX", "1.5", name))
+            linked = {f"{one['name']} {one.get('version', '')}": one for one in bill["components"]}
+            self.assertEqual(len({one["bom-ref"] for one in linked.values()}), len(bill["components"]))
+            self.assertLessEqual(besides, {one["name"] for one in linked.values()})
+            text = gzip.decompress((documents / "third-party-licences.gz").read_bytes()).decode()
+            told = dict(line.rsplit(": ", 1) for line in text.split("\n\n")[1].splitlines())
+            ours = {key for key, one in linked.items() if one["name"].startswith("eic-doctor")}
+            self.assertEqual(set(told), set(linked) - ours)
+            # Each has a text, or is said to have none of its own.
+            headed = set(re.findall(r"^(\S+ \S*) \(.*\)$", text, re.MULTILINE))
+            bare = set(text.split("stand below with others: ")[1].split("\n")[0].split(", "))
+            self.assertEqual({key for key in told if key not in headed and key.split(" ")[0] not in bare}, set())
+            self.assertEqual("GNU LESSER GENERAL PUBLIC LICENSE" in text, "glibc" in besides)
 
     def test_the_same_programs_make_the_same_packages(self) -> None:
         with tempfile.TemporaryDirectory(dir=self.workdir) as folder:

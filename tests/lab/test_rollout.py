@@ -167,6 +167,19 @@ class Rollout(PackagedTest):
     def test_an_image_whose_agent_runs_already_is_refused(self) -> None:
         builder = self.machine(79)
         self.run_phase(builder, "build")
+        # An identity is found wherever the agent is told to keep it, however that is written; and what is not understood is said.
+        self.sh(builder, "cp /etc/eic-doctor/agent.conf /root/agent.conf && install -D /dev/null /var/lib/other/key.pk8")
+        for line, why in (
+            ("  state_directory='/var/lib/other' # ours", "/var/lib/other/key.pk8"), ('state_directory = "/var/lib/other"\r', "/var/lib/other/key.pk8"),
+            ("state_directory = 1", "names a state_directory that cannot be read"),
+        ):  # fmt: skip
+            self.sh(builder, "cat /root/agent.conf - >/etc/eic-doctor/agent.conf", f"{line}\n".encode())
+            self.assert_phase_fails(builder, "validate", "NoIdentityIsBakedIn", why)
+        # What an administrator wrote by hand is replaced, and a last line without an end stays one.
+        self.sh(builder, "cat >/etc/eic-doctor/agent.conf", b" coordinator = 'old.example' # before\nos_user = \"ubuntu\"")
+        self.sh(builder, f"/usr/libexec/eic-doctor-agent/set-up --coordinator {ADDRESS} --authorities /etc/eic-doctor/authorities.pem --start none")
+        wanted = f'os_user = "ubuntu"\ncoordinator = "{ADDRESS}"\nauthorities = "/etc/eic-doctor/authorities.pem"\n'
+        self.assertEqual(self.sh(builder, "cat /etc/eic-doctor/agent.conf"), wanted)
         self.sh(builder, f"systemctl start {TIMER}")
         self.assert_phase_fails(builder, "validate", "NoIdentityIsBakedIn", "the timer is running")
 

@@ -13,7 +13,8 @@ pub const SOCKET: &str = "unix:/run/eic-doctor/operator.sock";
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "The coordinator")]
 pub struct CoordinatorArgs {
-    /// The coordinator: unix:SOCKET on this machine, or https://HOST:PORT [default: unix:/run/eic-doctor/operator.sock]
+    /// The coordinator: unix:SOCKET on this machine, or https://HOST:PORT. Left out, `agents`, `drift` and `--os-facts agent` ask
+    /// unix:/run/eic-doctor/operator.sock, everything else asks none
     #[arg(long, value_name = "WHERE", value_parser = value::coordinator, env = "EIC_DOCTOR_COORDINATOR")]
     pub coordinator: Option<Where>,
     /// The authorities that its certificate comes from, PEM
@@ -67,9 +68,12 @@ pub struct ServeArgs {
     /// The configuration
     #[arg(long, value_name = "FILE", default_value = "/etc/eic-doctor/coordinator.toml")]
     pub config: PathBuf,
-    /// Only read the configuration and say whether it can be served
+    /// Only read the configuration and the files that it names, and say whether they can be served
     #[arg(long)]
     pub check_config: bool,
+    /// With --check-config: leave the files that it names alone, which are elsewhere
+    #[arg(long, requires = "check_config")]
+    pub syntax_only: bool,
     /// Only make a token with which NAME signs in to the page, and print what the configuration takes for it
     #[arg(long, value_name = "NAME", conflicts_with = "check_config")]
     pub new_token: Option<String>,
@@ -91,11 +95,18 @@ pub enum AgentsCommand {
     /// All agents that have enrolled
     List,
     /// One agent: its enrolment, its certificate, when it was last heard of
-    Show(AgentArgs),
+    Show(ShowArgs),
     /// Shut an agent out, at once: its certificate counts no longer
     Revoke(AgentArgs),
     /// Let an agent enrol once more, with another key than the one that is known
     AllowAgain(AgentArgs),
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct ShowArgs {
+    /// The agent's instance
+    #[arg(value_name = "INSTANCE_ID", value_parser = value::instance_id)]
+    pub instance_id: String,
 }
 
 #[derive(Clone, Debug, Args)]

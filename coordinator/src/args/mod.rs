@@ -15,7 +15,7 @@ use eic_doctor_proto::{FailOn, Selection};
 pub use attempt::{AttemptArgs, AttemptArgsError, InstanceArgs, IpRangesFrom, OsFactsFrom, Source};
 
 pub use coordinator::{
-    AgentArgs, AgentsArgs, AgentsCommand, ChangesArgs, CoordinatorArgs, DriftArgs, DriftCommand, ServeArgs,
+    AgentArgs, AgentsArgs, AgentsCommand, ChangesArgs, CoordinatorArgs, DriftArgs, DriftCommand, ServeArgs, ShowArgs,
     UndeliveredArgs, Where,
 };
 pub use fleet::{Account, FleetArgs};

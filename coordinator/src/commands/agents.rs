@@ -19,10 +19,8 @@ const PAGES: usize = 10_000;
 pub(super) async fn agents(global: &GlobalArgs, args: &AgentsArgs, console: &mut Console<'_>) -> Result<Exit, Failure> {
     let format = super::coordinator::format(global)?;
     let mut client = connected(&args.coordinator).await?;
-    let of = |args: &crate::args::AgentArgs| v1::AgentRequest {
-        instance_id: args.instance_id.clone(),
-        why: args.why.clone(),
-    };
+    let of =
+        |instance_id: &str, why: &str| v1::AgentRequest { instance_id: instance_id.to_owned(), why: why.to_owned() };
     let agent = match &args.what {
         AgentsCommand::List => {
             let mut token = String::new();
@@ -39,9 +37,9 @@ pub(super) async fn agents(global: &GlobalArgs, args: &AgentsArgs, console: &mut
             }
             return Err(Failure::internal(anyhow!("the coordinator's list of agents does not end")));
         }
-        AgentsCommand::Show(args) => client.show_agent(of(args)).await,
-        AgentsCommand::Revoke(args) => client.revoke_agent(of(args)).await,
-        AgentsCommand::AllowAgain(args) => client.allow_agent_again(of(args)).await,
+        AgentsCommand::Show(args) => client.show_agent(of(&args.instance_id, "")).await,
+        AgentsCommand::Revoke(args) => client.revoke_agent(of(&args.instance_id, &args.why)).await,
+        AgentsCommand::AllowAgain(args) => client.allow_agent_again(of(&args.instance_id, &args.why)).await,
     };
     let agent = agent.map_err(refused)?.into_inner();
     written(one(&agent, format, console.out), "the agent")

@@ -33,6 +33,9 @@ pub async fn run(cli: Cli, console: &mut Console<'_>) -> Result<Exit, Failure> {
         Command::Fleet(args) => fleet::fleet(&cli.global, args, console).await,
         Command::Capture(args) => capture::capture(&cli.global, args, console).await,
         Command::Explain { check_id } => {
+            if cli.global.output.iter().any(|output| output.format != Format::Human || output.file.is_some()) {
+                return Err(Failure::usage(anyhow::anyhow!("`explain` is written as text to stdout only")));
+            }
             let explained = explain::explain(check_id.as_deref(), console.out);
             explained.map(|()| Exit::Healthy).or_else(|error| match error {
                 explain::ExplainError::NoSuchCheck(_) => Err(Failure::usage(error)),

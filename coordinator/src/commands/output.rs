@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 use eic_doctor_agent::render::Style;
@@ -10,11 +10,12 @@ use eic_doctor_proto::{FailOn, Report};
 
 use super::console::{Console, Failure, written};
 use crate::args::{Color, GlobalArgs};
+use crate::gather::chain;
 use crate::render::{Format, Output, write};
 
 /// Refuses what would mix or lose reports, before anything is asked.
 pub(super) fn sound(global: &GlobalArgs) -> Result<(), Failure> {
-    let mut files: Vec<&Path> = global.output.iter().filter_map(|output| output.file.as_deref()).collect();
+    let mut files: Vec<PathBuf> = global.output.iter().filter_map(|output| output.file.as_deref()).map(whole).collect();
     files.sort_unstable();
     if let Some(twice) = files.windows(2).find_map(|pair| pair.first().filter(|first| pair.last() == Some(first))) {
         return Err(Failure::usage(anyhow!("two `--output` go to {}: give each a file of its own", twice.display())));
@@ -24,6 +25,16 @@ pub(super) fn sound(global: &GlobalArgs) -> Result<(), Failure> {
         _ => Err(Failure::usage(anyhow!(
             "only one `--output` can go to stdout: give the others a file, as in json=FILE"
         ))),
+    }
+}
+
+/// The path from the root, links of its folder followed: one file has one.
+fn whole(path: &Path) -> PathBuf {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match (folder.canonicalize(), path.file_name()) {
+        (Ok(folder), Some(name)) => folder.join(name),
+        // That it cannot be written is told when it is.
+        _ => path.to_owned(),
     }
 }
 
@@ -73,6 +84,7 @@ pub(super) fn put(
     let style = style(global, console);
     let shown = write(report, to_stdout.format, style, fail_on, console.out).and_then(|()| console.out.flush());
     let is_read = !matches!(&shown, Err(error) if error.kind() == io::ErrorKind::BrokenPipe);
+    let mut failed = Vec::new();
     for output in &global.output {
         if let Some(path) = &output.file {
             let style = Style { color: false, ..style };
@@ -80,9 +92,14 @@ pub(super) fn put(
             let done: io::Result<()> = file.and_then(|mut file| {
                 write(report, output.format, style, fail_on, &mut file).and_then(|()| file.flush())
             });
-            done.with_context(|| format!("write the report to {}", path.display())).map_err(Failure::internal)?;
+            failed.extend(done.with_context(|| format!("write the report to {}", path.display())).err());
         }
     }
-    // Last, so that a stream that is closed takes no file along.
-    written(shown, "the report to stdout").map(|_| is_read)
+    // Last, so that a stream that is closed, or a file that cannot be written, takes no other along. All are told but the last, which
+    // is the command's own error.
+    let last = failed.pop();
+    for error in failed {
+        console.notice(&format!("error: {}", chain(error.as_ref())));
+    }
+    written(shown, "the report to stdout").and_then(|_| last.map_or(Ok(is_read), |error| Err(Failure::internal(error))))
 }

@@ -9,21 +9,38 @@ use tokio::sync::watch;
 
 use super::console::{Console, Failure, written};
 use crate::args::ServeArgs;
+use crate::authority::AuthorityError;
+use crate::gather::chain;
 use crate::page::session;
 use crate::server::config::Config;
-use crate::server::{Coordinator, Log, ServeError, allow_open_files};
+use crate::server::{Coordinator, Log, ServeError, allow_open_files, check_files};
 use crate::store::Millis;
 
 pub(super) async fn serve(args: &ServeArgs, console: &mut Console<'_>) -> Result<Exit, Failure> {
     if let Some(name) = &args.new_token {
         return written(new_token(name, console.out), "the token");
     }
-    let config = Config::read(&args.config).map_err(Failure::usage)?;
     if args.check_config {
+        let config = Config::read(&args.config).map_err(Failure::usage)?;
+        if !args.syntax_only {
+            check_files(&config).map_err(Failure::usage)?;
+        }
         console.notice(&format!("{}: sound", args.config.display()));
         return Ok(Exit::Healthy);
     }
     let log = Log::new(Box::new(io::stderr()), args.log_json, now);
+    match serve_on(args, &log).await {
+        // Whoever reads JSON finds the last line in it too.
+        Err(failure) if args.log_json => {
+            log.line(&format!("error: {}", chain(failure.error.as_ref())));
+            Ok(failure.exit)
+        }
+        served => served,
+    }
+}
+
+async fn serve_on(args: &ServeArgs, log: &Log) -> Result<Exit, Failure> {
+    let config = Config::read(&args.config).map_err(Failure::usage)?;
     if let Some(told) = allow_open_files(config.limits.connections) {
         log.line(&told);
     }
@@ -62,7 +79,15 @@ fn new_token(name: &str, out: &mut dyn Write) -> io::Result<()> {
 
 fn failure(error: ServeError) -> Failure {
     match error {
+        // The rest of an authority's errors may mend themselves: a folder that is not mounted yet.
         ServeError::Config(_)
+        | ServeError::Authority(
+            AuthorityError::OpenToOthers { .. }
+            | AuthorityError::Lacks { .. }
+            | AuthorityError::OtherKey { .. }
+            | AuthorityError::NoAuthority { .. }
+            | AuthorityError::Unusable { .. },
+        )
         | ServeError::RegionCertificates(_)
         | ServeError::Operators { .. }
         | ServeError::PageSecret { .. }

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 pub use message::{LIMIT, body};
 pub use round::{Told, tell_due};
-pub use webhook::{SIGNATURE, TIMESTAMP, Webhook, WebhookError, sign};
+pub use webhook::{SIGNATURE, TIMESTAMP, Webhook, WebhookError, sign, webhook_url};
 
 use crate::gather::Refused;
 use crate::gather::tell::{Event, Tell};

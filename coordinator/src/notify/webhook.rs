@@ -42,11 +42,16 @@ pub enum WebhookError {
     Status(StatusCode),
 }
 
+/// The address of a receiver.
+pub fn webhook_url(text: &str) -> Result<Url, WebhookError> {
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    url.ok_or(WebhookError::Url)
+}
+
 impl Webhook {
     /// `secret`: the bytes that the receiver knows too, without the new line at the end of a file.
     pub fn new(url: &str, secret: &[u8]) -> Result<Self, WebhookError> {
-        let url = Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-        let url = url.ok_or(WebhookError::Url)?;
+        let url = webhook_url(url)?;
         let secret = secret.trim_ascii_end();
         if secret.is_empty() {
             return Err(WebhookError::NoSecret);

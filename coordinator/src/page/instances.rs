@@ -9,6 +9,7 @@ use super::Shared;
 use super::answer::{Failure, ok};
 use super::gate::Visitor;
 use super::layout::{Frame, ago, encoded, health, health_word, link, number, status, text, title_of};
+use crate::checks;
 use crate::store::{FleetInstance, Health, Millis, Wanted};
 
 /// Instances on a page.
@@ -36,19 +37,27 @@ impl Asked {
     /// Puts what the search box said where it belongs, by the form it has.
     fn search(mut self) -> Self {
         let q = self.q.trim().to_owned();
+        let is_hexadecimal = q.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let is_region = q.contains('-') && q.ends_with(|last: char| last.is_ascii_digit());
         if q.len() == 12 && q.bytes().all(|byte| byte.is_ascii_digit()) {
             self.account = q;
         } else if q.starts_with("ami-") {
             self.image = q;
         } else if q.contains('.') {
             self.check = q;
-        } else if Health::of_word(&q).is_some() {
-            self.health = q;
-        } else if q.starts_with("i-") || !q.contains('-') {
+        } else if let Some(health) = Health::ALL.into_iter().find(|one| one.word() == q || health_word(*one) == q) {
+            health.word().clone_into(&mut self.health);
+        } else if q.starts_with("i-") || is_hexadecimal {
             self.q = q;
             return self;
-        } else {
+        } else if is_region {
             self.region = q;
+        } else if let [(id, _)] = titled(&q).as_slice() {
+            (*id).clone_into(&mut self.check);
+        } else {
+            // No id begins so: what it may have meant is offered.
+            self.q = q;
+            return self;
         }
         self.q.clear();
         self
@@ -82,6 +91,13 @@ impl Asked {
     }
 }
 
+/// Checks with this text in their title, by id.
+fn titled(text: &str) -> Vec<(&'static str, &'static str)> {
+    let text = text.to_lowercase();
+    let abouts = checks::abouts().into_iter().map(|about| (about.id, about.title));
+    abouts.filter(|(_, title)| !text.is_empty() && title.to_lowercase().contains(&text)).collect()
+}
+
 pub(super) async fn instances(
     State(page): State<Shared>,
     visitor: Visitor,
@@ -102,7 +118,14 @@ pub(super) async fn instances(
         div.head { h1 { "Instances" } p.muted role="status" { (counted(count)) } }
         (filters(&asked))
         section.card aria-label="Instances" {
-            @if shown.is_empty() { p.empty { "No instance is like that." } } @else { (table(shown, page.now())) }
+            @if shown.is_empty() {
+                p.empty { "No instance is like that." }
+                @let checks = titled(&asked.q);
+                @if !checks.is_empty() {
+                    p { "Instances with a finding of one of these checks?" }
+                    ul { @for (id, title) in checks { li { a href=(link("/instances", &[("check", id)])) { (title) } } } }
+                }
+            } @else { (table(shown, page.now())) }
         }
         nav.pages aria-label="Pages" {
             @if !asked.after.is_empty() { a href=(asked.link("")) { "First page" } }
@@ -205,6 +228,11 @@ mod tests {
         assert_eq!(searched("eu-west-1"), Wanted { region: some("eu-west-1"), ..Wanted::default() });
         assert_eq!(searched("ami-0a"), Wanted { image: some("ami-0a"), ..Wanted::default() });
         assert_eq!(searched("os.sshd.running"), Wanted { check: some("os.sshd.running"), ..Wanted::default() });
+        assert_eq!(searched("failing"), Wanted { health: Some(Health::Fail), ..Wanted::default() });
+        assert_eq!(searched("no finding"), Wanted { health: Some(Health::Ok), ..Wanted::default() });
+        let (id, title) = (checks::abouts()[0].id, checks::abouts()[0].title);
+        assert_eq!(searched(&title.to_uppercase()), Wanted { check: some(id), ..Wanted::default() });
+        assert!(titled("security group").len() > 1 && searched("security group").check.is_none());
         assert_eq!(searched("silent"), Wanted { health: Some(Health::Silent), ..Wanted::default() });
         assert_eq!(searched("  "), Wanted::default());
     }

@@ -56,13 +56,16 @@ impl<'a> Looked<'a> {
 
     /// What is the same whenever the same check is asked about the same instance and attempt, and differs otherwise.
     pub fn id(&self, place: &Place<'_>, result: &CheckResult) -> String {
-        let attempt = self.attempt;
-        let asked =
-            json!([attempt.os_user, attempt.principal, attempt.via, attempt.source, attempt.port, attempt.endpoint,]);
-        let digest = digest(&SHA256, asked.to_string().as_bytes());
-        let attempt: String = digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        format!("{}/eic-doctor/{attempt}/{}", place.arn(), result.id)
+        format!("{}/eic-doctor/{}/{}", place.arn(), attempt_id(self.attempt), result.id)
     }
+}
+
+/// 16 hexadecimal digits that stand for what was asked.
+pub fn attempt_id(attempt: &Attempt) -> String {
+    let asked =
+        json!([attempt.os_user, attempt.principal, attempt.via, attempt.source, attempt.port, attempt.endpoint,]);
+    let digest = digest(&SHA256, asked.to_string().as_bytes());
+    digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl Place<'_> {

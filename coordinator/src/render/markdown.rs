@@ -9,13 +9,26 @@ use super::{evidence, instance};
 pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "## EC2 Instance Connect: {}\n", escaped(&instance(report)))?;
     writeln!(out, "**Connectable: {}**\n", report.connectable.word())?;
+    if !report.complete {
+        writeln!(out, "The time for the run was up: what was not looked at is unknown.\n")?;
+    }
     if !report.root_causes.is_empty() {
         let causes: Vec<String> = report.root_causes.iter().map(|cause| format!("`{cause}`")).collect();
         writeln!(out, "In the way: {}\n", causes.join(", "))?;
     }
     let attempt = &report.attempt;
     let source = attempt.source.map(|source| format!(" from `{source}`")).unwrap_or_default();
-    writeln!(out, "`{}`{source} by `{}`, port {}; {}\n", attempt.os_user, attempt.via, attempt.port, report.started)?;
+    let where_it_is = [("account", &report.subject.account_id), ("Region", &report.subject.region)];
+    let place: String =
+        where_it_is.iter().filter_map(|(what, name)| Some(format!("; {what} `{}`", name.as_ref()?))).collect();
+    writeln!(
+        out,
+        "`{}`{source} by `{}`, port {}; {}{place}\n",
+        attempt.os_user, attempt.via, attempt.port, report.started
+    )?;
+    for note in &report.notes {
+        writeln!(out, "{}\n", escaped(note))?;
+    }
     for result in report.results.iter().filter(|result| result.status.is_finding()) {
         finding(result, out)?;
     }
@@ -66,7 +79,7 @@ fn fenced(command: &str, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{fence}sh\n{command}\n{fence}\n")
 }
 
-/// Text that shows as itself: no markup, no HTML, no mention of a person. What stands between backticks is code, as in our own texts.
+/// Text that shows as itself: no markup, no HTML, no mention of a person or another ticket. What stands between backticks is code, as in our own texts.
 fn escaped(text: &str) -> String {
     marked_up(text, str::to_owned)
 }
@@ -95,8 +108,11 @@ fn literal(text: &str) -> String {
             '<' => shown.push_str("&lt;"),
             '>' => shown.push_str("&gt;"),
             '&' => shown.push_str("&amp;"),
-            '@' => shown.push_str("&#64;"),
-            '\\' | '*' | '_' | '[' | ']' | '|' | '#' | '!' | '~' => {
+            // Readers of tickets look for people and tickets in what is shown, when entities and backslashes are gone already: a space
+            // of no width stands between.
+            '@' => shown.push_str("@&#8203;"),
+            '#' => shown.push_str("\\#&#8203;"),
+            '\\' | '*' | '_' | '[' | ']' | '|' | '!' | '~' => {
                 shown.push('\\');
                 shown.push(character);
             }
@@ -129,9 +145,9 @@ mod tests {
     #[test]
     fn what_a_host_says_is_no_markup() {
         let mut report = report();
-        report.results[2].why = "<img src=x> [a](b) | @team `x`".to_owned();
+        report.results[2].why = "<img src=x> [a](b) | @team #12 `x`".to_owned();
         let text = written(&report);
-        assert!(text.contains("&lt;img src=x&gt; \\[a\\](b) \\| &#64;team `x`"), "{text}");
+        assert!(text.contains("&lt;img src=x&gt; \\[a\\](b) \\| @&#8203;team \\#&#8203;12 `x`"), "{text}");
     }
 
     #[test]
@@ -140,6 +156,18 @@ mod tests {
         assert_eq!(cell("`a_b|<c>`, d|e"), "`a_b\\|<c>`, d\\|e");
         assert_eq!(escaped("a `b_c"), "a \\`b\\_c");
         assert_eq!(escaped("``a_b``"), "\\`\\`a\\_b\\`\\`");
+    }
+
+    #[test]
+    fn a_ticket_tells_where_the_instance_is_and_that_the_run_was_cut_short() {
+        let mut report = report();
+        report.subject.account_id = Some("111122223333".to_owned());
+        report.subject.region = Some("eu-west-1".to_owned());
+        report.complete = false;
+        report.notes = vec!["look *again*".to_owned()];
+        let text = written(&report);
+        assert!(text.contains("; account `111122223333`; Region `eu-west-1`\n\nlook \\*again\\*\n"), "{text}");
+        assert!(text.contains("\n\nThe time for the run was up"), "{text}");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use eic_doctor_proto::{About, CheckResult, Report, Status};
 use serde_json::{Value, json};
 
+use super::looked::attempt_id;
 use super::{evidence, instance};
 use crate::checks;
 
@@ -34,6 +35,8 @@ pub fn write(report: &Report, extent: Extent, out: &mut dyn Write) -> io::Result
             "tool": { "driver": {
                 "name": report.tool.name, "semanticVersion": report.tool.version, "rules": rules,
             }},
+            // Each attempt is a category of its own to code scanning: one upload does not close the alerts of another. §3.17.3
+            "automationDetails": { "id": format!("eic-doctor/{}/{}/", place(report), attempt_id(&report.attempt)) },
             "invocations": [{
                 // A run that was cut short lists only a part of what it would have found.
                 "executionSuccessful": report.complete, "startTimeUtc": report.started,
@@ -73,23 +76,32 @@ fn one(report: &Report, result: &CheckResult, rule_index: usize) -> Value {
         text.push(format!("To mend: {}", remedy.text));
         text.extend(remedy.command.clone());
     }
-    let region = report.subject.region.as_deref().unwrap_or("region");
-    let name = report.subject.instance_id.as_deref().unwrap_or("instance");
     let instance = instance(report);
     json!({
         "ruleId": result.id,
         "ruleIndex": rule_index,
         "kind": kind,
         "level": level,
-        "message": { "text": text.join("\n") },
+        "message": { "text": literal(&text.join("\n")) },
         // Code scanning wants a file: the instance stands for it.
         "locations": [{
-            "physicalLocation": { "artifactLocation": { "uri": format!("ec2/{region}/{name}") } },
+            "physicalLocation": { "artifactLocation": { "uri": place(report) } },
             "logicalLocations": [{ "fullyQualifiedName": instance, "kind": "resource" }],
         }],
-        // The same finding on the same instance is the same alert, whatever its words say today.
-        "partialFingerprints": { "checkAndInstance/v1": format!("{}:{instance}", result.id) },
+        // The same finding for the same attempt is the same alert, whatever its words say today.
+        "partialFingerprints": { "checkAndAttempt/v1": format!("{}:{instance}:{}", result.id, attempt_id(&report.attempt)) },
     })
+}
+
+fn place(report: &Report) -> String {
+    let region = report.subject.region.as_deref().unwrap_or("region");
+    let name = report.subject.instance_id.as_deref().unwrap_or("instance");
+    format!("ec2/{region}/{name}")
+}
+
+/// Text that is neither a placeholder (§3.11.5) nor an embedded link (§3.11.6), whatever a host puts into it.
+fn literal(text: &str) -> String {
+    text.replace('{', "{{").replace('}', "}}").replace("](", "\\](")
 }
 
 #[cfg(test)]
@@ -117,6 +129,36 @@ mod tests {
         let all = written(Extent::All);
         let expected = ["pass none", "fail warning", "fail error", "open none", "open none", "notApplicable none"];
         assert_eq!(kinds(&all), expected);
+    }
+
+    #[test]
+    fn what_a_host_says_is_neither_a_link_nor_a_placeholder() {
+        let mut report = report();
+        report.results[2].why = "[log in](https://evil.example) {0}".to_owned();
+        let mut out = Vec::new();
+        write(&report, Extent::Findings, &mut out).unwrap();
+        let document: Value = serde_json::from_slice(&out).unwrap();
+        let texts: Vec<&str> = document["runs"][0]["results"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["message"]["text"].as_str().unwrap())
+            .collect();
+        assert!(texts.iter().any(|text| text.contains("[log in\\](https://evil.example) {{0}}")), "{texts:?}");
+    }
+
+    #[test]
+    fn another_attempt_is_another_alert() {
+        let of = |port: u16| {
+            let mut report = report();
+            report.attempt.port = port;
+            let mut out = Vec::new();
+            write(&report, Extent::Findings, &mut out).unwrap();
+            let run = serde_json::from_slice::<Value>(&out).unwrap()["runs"][0].take();
+            (run["automationDetails"]["id"].clone(), run["results"][0]["partialFingerprints"].clone())
+        };
+        assert_eq!(of(22), of(22));
+        assert!(of(22).0 != of(2222).0 && of(22).1 != of(2222).1);
     }
 
     #[test]

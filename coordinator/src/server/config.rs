@@ -9,11 +9,14 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustls::pki_types::ServerName;
 use serde::Deserialize;
 
 use crate::attest::Fingerprint;
 use crate::gather::read_regular_file;
+use crate::notify::webhook_url;
 use crate::page::config::PageConfig;
+use crate::store;
 
 pub use sweep::Sweep;
 pub use time::Time;
@@ -31,12 +34,8 @@ pub enum ConfigError {
     },
     #[error("the configuration {path} is not UTF-8")]
     NotUtf8 { path: PathBuf },
-    #[error("the configuration {path}")]
-    Shape {
-        path: PathBuf,
-        #[source]
-        source: toml::de::Error,
-    },
+    #[error("the configuration {path}, {place}: {problem}")]
+    Shape { path: PathBuf, place: String, problem: String },
     #[error("the configuration {path}: `{key}` {problem}")]
     Value { path: PathBuf, key: &'static str, problem: String },
 }
@@ -269,6 +268,50 @@ impl Target {
             Self::Webhook { name, .. } | Self::EventBridge { name, .. } | Self::Sns { name, .. } => name,
         }
     }
+
+    /// Where its service is asked; none: it is no service of AWS, or nothing says it.
+    pub fn region(&self) -> Option<&str> {
+        match self {
+            Self::Webhook { .. } => None,
+            Self::EventBridge { bus, region, .. } => region.as_deref().or_else(|| region_of(bus, "events")),
+            Self::Sns { topic, .. } => region_of(topic, "sns"),
+        }
+    }
+
+    fn problem(&self) -> Option<String> {
+        let name = self.name();
+        match self {
+            // The URL is not repeated: many carry a secret.
+            Self::Webhook { url, .. } => webhook_url(url).err().map(|error| format!("{name:?}: {error}")),
+            _ if self.region().is_some() => None,
+            Self::EventBridge { bus, .. } => {
+                Some(format!("{name:?}: {bus:?} is not the ARN of an event bus, and no `region` is named"))
+            }
+            Self::Sns { topic, .. } => Some(format!("{name:?}: {topic:?} is not the ARN of a topic")),
+        }
+    }
+}
+
+/// The Region that an ARN of the service names.
+fn region_of<'a>(arn: &'a str, service: &str) -> Option<&'a str> {
+    match arn.split(':').collect::<Vec<_>>().as_slice() {
+        ["arn", _, of, region, _, ..] if *of == service && !region.is_empty() => Some(region),
+        _ => None,
+    }
+}
+
+/// Whether only one of the two could be listened on. Port 0 is any that is free.
+fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    let is_any = one.ip().is_unspecified() || other.ip().is_unspecified();
+    one.port() != 0 && one.port() == other.port() && (one.ip() == other.ip() || is_any)
+}
+
+/// The line of a byte of the file, and its key: not its value, which may be secret.
+fn place(text: &str, offset: usize) -> String {
+    let before = text.as_bytes().get(..offset).unwrap_or_default();
+    let line = before.iter().filter(|byte| **byte == b'\n').count();
+    let key = text.lines().nth(line).and_then(|text| text.split_once('=')).map(|(key, _)| key.trim());
+    key.map_or_else(|| format!("line {}", line + 1), |key| format!("line {}, `{key}`", line + 1))
 }
 
 /// A text that may hold a password.
@@ -305,8 +348,11 @@ impl Config {
 
     /// `path` is for the messages only.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
-        let config: Self =
-            toml::from_str(text).map_err(|source| ConfigError::Shape { path: path.to_owned(), source })?;
+        let config: Self = toml::from_str(text).map_err(|error| ConfigError::Shape {
+            path: path.to_owned(),
+            place: place(text, error.span().map_or(0, |span| span.start)),
+            problem: error.message().to_owned(),
+        })?;
         match config.problem() {
             Some((key, problem)) => Err(ConfigError::Value { path: path.to_owned(), key, problem }),
             None => Ok(config),
@@ -314,6 +360,22 @@ impl Config {
     }
 
     fn problem(&self) -> Option<(&'static str, String)> {
+        let listen = &self.listen;
+        let named = [
+            ("agents", Some(listen.agents)),
+            ("operators_tls", listen.operators_tls),
+            ("http", listen.http),
+            ("page", listen.page),
+        ];
+        for (place, (name, at)) in named.iter().enumerate() {
+            let is_same = |other: &&(&str, Option<SocketAddr>)| matches!((at, other.1), (Some(at), Some(other)) if overlap(*at, other));
+            if let Some((other, _)) = named.iter().skip(place + 1).find(is_same) {
+                return Some(("listen", format!("has `{name}` and `{other}` on one port")));
+            }
+        }
+        if let Err(error) = store::check_url(&self.store.url.0) {
+            return Some(("store.url", format!("cannot be used: {error}")));
+        }
         let authority = &self.authority;
         let own = (authority.certificate.is_some(), authority.key.is_some());
         match (authority.directory.is_some(), own) {
@@ -328,6 +390,11 @@ impl Config {
                 "authority.names",
                 "is empty: no agent could trust this coordinator's certificate".to_owned(),
             ));
+        }
+        let is_name = |name: &str| ServerName::try_from(name.strip_prefix("*.").unwrap_or(name)).is_ok();
+        if let Some(name) = authority.names.iter().find(|name| !is_name(name)) {
+            let problem = format!("holds {name:?}, which is neither a DNS name nor an address");
+            return Some(("authority.names", problem));
         }
         let life = authority.certificate_life.0;
         if !(Duration::from_secs(10)..=Duration::from_hours(24 * 90)).contains(&life) {
@@ -372,7 +439,7 @@ impl Config {
         if let Some(twice) = self.notify.iter().map(Target::name).find(|name| !names.insert(*name)) {
             return Some(("notify", format!("names {twice:?} twice")));
         }
-        None
+        self.notify.iter().find_map(Target::problem).map(|problem| ("notify", problem))
     }
 
     /// Permissions of the operators' socket; none where the text is not octal.

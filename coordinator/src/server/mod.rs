@@ -136,6 +136,23 @@ struct Listeners {
     page: Option<page::Listener>,
 }
 
+/// Reads all files that the configuration names, as [`Coordinator::begin`] will; makes nothing, opens no store, asks nobody.
+pub fn check_files(config: &Config) -> Result<(), ServeError> {
+    let authority = &config.authority;
+    if let (Some(certificate), Some(key)) = (&authority.certificate, &authority.key) {
+        Authority::from_files(certificate, key)?;
+    }
+    for path in &authority.also_trusted {
+        read_certificates(path)?;
+    }
+    region_certificates(config)?;
+    if let Some(path) = &config.operators.authorities {
+        operators::authorities(path).map_err(|source| ServeError::Operators { path: path.clone(), source })?;
+    }
+    page::secret(&config.page)?;
+    Ok(tell::check(config)?)
+}
+
 impl Coordinator {
     /// Opens all that the configuration names, so that what is wrong with it is said before the first agent comes.
     pub async fn begin(config: Config, log: Log, now: fn() -> Millis) -> Result<Self, ServeError> {
@@ -145,9 +162,7 @@ impl Coordinator {
         }
         let certificate = own_certificate(&authority, &config, now(), None)?;
         let tls = Arc::new(server_config(&authority, Arc::clone(&certificate))?);
-        let pins = config.enrolment.also_pinned.iter();
-        let pins: Vec<Pin> = pins.map(|pin| Pin { region: pin.region.clone(), sha256: pin.sha256 }).collect();
-        let region_certificates = RegionCertificates::load(&config.enrolment.identity_certificates, &pins)?;
+        let region_certificates = region_certificates(&config)?;
         let regions: Vec<&str> = region_certificates.regions().collect();
         log.line(&format!("instances may enrol from {} Regions: {}", regions.len(), regions.join(", ")));
         let operators_tls = match (&config.operators.authorities, config.listen.operators_tls) {
@@ -278,6 +293,13 @@ fn routes(core: &Arc<Core>) -> Routes {
         .max_decoding_message_size(ENROLMENT_LIMIT)
         .max_encoding_message_size(ENROLMENT_LIMIT);
     Routes::new(agents).add_service(enrolments).prepare()
+}
+
+/// Those that documents of instances are held against.
+fn region_certificates(config: &Config) -> Result<RegionCertificates, RegionCertificatesError> {
+    let pins = config.enrolment.also_pinned.iter();
+    let pins: Vec<Pin> = pins.map(|pin| Pin { region: pin.region.clone(), sha256: pin.sha256 }).collect();
+    RegionCertificates::load(&config.enrolment.identity_certificates, &pins)
 }
 
 async fn listen(at: std::net::SocketAddr) -> Result<TcpListener, ServeError> {

@@ -74,14 +74,19 @@ impl Drop for Socket {
     }
 }
 
-/// Demands a certificate of one of the authorities in `path`, PEM.
-pub(super) fn tls(path: &Path, own: Arc<ServerCertificate>) -> anyhow::Result<Arc<ServerConfig>> {
-    let provider = Arc::new(default_provider());
+/// The authorities of operators' certificates, PEM.
+pub(super) fn authorities(path: &Path) -> anyhow::Result<RootCertStore> {
     let mut roots = RootCertStore::empty();
     for certificate in authority::read_certificates(path)? {
         roots.add(certificate).context("use an authority's certificate")?;
     }
-    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+    Ok(roots)
+}
+
+/// Demands a certificate of one of the authorities in `path`.
+pub(super) fn tls(path: &Path, own: Arc<ServerCertificate>) -> anyhow::Result<Arc<ServerConfig>> {
+    let provider = Arc::new(default_provider());
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(authorities(path)?), Arc::clone(&provider))
         .build()
         .context("verify operators' certificates")?;
     let mut config = ServerConfig::builder_with_provider(provider)

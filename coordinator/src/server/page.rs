@@ -56,14 +56,17 @@ pub(super) struct Listener {
 
 impl Listener {
     pub fn new(listener: TcpListener, config: &PageConfig) -> Result<Self, ServeError> {
-        let secret = config.session_secret_file.as_ref().map(|path| {
-            let failed = |source| ServeError::PageSecret { path: path.clone(), source };
-            let secret = read_regular_file(path, *SECRET.end() as u64).map_err(failed)?;
-            let too_short = || std::io::Error::new(std::io::ErrorKind::InvalidData, "it has fewer than 32 bytes");
-            if SECRET.contains(&secret.len()) { Ok(secret) } else { Err(failed(too_short())) }
-        });
-        Ok(Self { listener, secret: secret.transpose()? })
+        Ok(Self { listener, secret: secret(config)? })
     }
+}
+
+/// What sessions are signed with, where a file has it.
+pub(super) fn secret(config: &PageConfig) -> Result<Option<Vec<u8>>, ServeError> {
+    let Some(path) = &config.session_secret_file else { return Ok(None) };
+    let failed = |source| ServeError::PageSecret { path: path.clone(), source };
+    let secret = read_regular_file(path, *SECRET.end() as u64).map_err(failed)?;
+    let too_short = || std::io::Error::new(std::io::ErrorKind::InvalidData, "it has fewer than 32 bytes");
+    if SECRET.contains(&secret.len()) { Ok(Some(secret)) } else { Err(failed(too_short())) }
 }
 
 /// The coordinator as its page sees it.

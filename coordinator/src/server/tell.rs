@@ -1,6 +1,6 @@
 //! The targets of the configuration, and the work that tells them of changes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,8 +34,6 @@ pub enum TargetError {
         #[source]
         source: WebhookError,
     },
-    #[error("the target {name:?}: {arn:?} is not an ARN of {service}, and no Region is named")]
-    Arn { name: String, arn: String, service: &'static str },
     #[error("the target {name:?} needs AWS credentials, and none were found")]
     NoAws { name: String },
 }
@@ -45,37 +43,33 @@ pub(super) fn targets(config: &Config, aws: &AwsSide) -> Result<Targets<Teller>,
 }
 
 fn channel(target: &Target, aws: &AwsSide) -> Result<Channel<Teller>, TargetError> {
-    let teller =
-        |name: &str, region: &str| aws.teller(region).ok_or_else(|| TargetError::NoAws { name: name.to_owned() });
+    // That each of AWS's names a Region was seen when the configuration was read.
+    let teller = || {
+        let teller = target.region().and_then(|region| aws.teller(region));
+        teller.ok_or_else(|| TargetError::NoAws { name: target.name().to_owned() })
+    };
     match target {
-        Target::Webhook { name, url, secret_file } => {
-            let secret = read_regular_file(secret_file, SECRET).map_err(|source| TargetError::Secret {
-                name: name.clone(),
-                path: secret_file.clone(),
-                source,
-            })?;
-            let webhook = Webhook::new(url, &secret);
-            webhook.map(Channel::Webhook).map_err(|source| TargetError::Webhook { name: name.clone(), source })
-        }
-        Target::EventBridge { name, bus, region } => {
-            let region = region.clone().or_else(|| region_of(bus, "events").map(str::to_owned));
-            let arn = || TargetError::Arn { name: name.clone(), arn: bus.clone(), service: "events" };
-            Ok(Channel::EventBridge { aws: teller(name, &region.ok_or_else(arn)?)?, bus: bus.clone() })
-        }
-        Target::Sns { name, topic } => {
-            let arn = || TargetError::Arn { name: name.clone(), arn: topic.clone(), service: "sns" };
-            let region = region_of(topic, "sns").ok_or_else(arn)?;
-            Ok(Channel::Sns { aws: teller(name, region)?, topic_arn: topic.clone() })
-        }
+        Target::Webhook { name, url, secret_file } => webhook(name, url, secret_file).map(Channel::Webhook),
+        Target::EventBridge { bus, .. } => Ok(Channel::EventBridge { aws: teller()?, bus: bus.clone() }),
+        Target::Sns { topic, .. } => Ok(Channel::Sns { aws: teller()?, topic_arn: topic.clone() }),
     }
 }
 
-/// The Region that an ARN of the service names.
-fn region_of<'a>(arn: &'a str, service: &str) -> Option<&'a str> {
-    match arn.split(':').collect::<Vec<_>>().as_slice() {
-        ["arn", _, of, region, _, ..] if *of == service && !region.is_empty() => Some(region),
-        _ => None,
-    }
+fn webhook(name: &str, url: &str, secret_file: &Path) -> Result<Webhook, TargetError> {
+    let secret = read_regular_file(secret_file, SECRET).map_err(|source| TargetError::Secret {
+        name: name.to_owned(),
+        path: secret_file.to_owned(),
+        source,
+    })?;
+    Webhook::new(url, &secret).map_err(|source| TargetError::Webhook { name: name.to_owned(), source })
+}
+
+/// Whether what the targets need besides AWS is there.
+pub(super) fn check(config: &Config) -> Result<(), TargetError> {
+    config.notify.iter().try_for_each(|target| match target {
+        Target::Webhook { name, url, secret_file } => webhook(name, url, secret_file).map(drop),
+        Target::EventBridge { .. } | Target::Sns { .. } => Ok(()),
+    })
 }
 
 pub(super) async fn tell(core: Arc<Core>, targets: Targets<Teller>, mut stop: watch::Receiver<bool>) {
@@ -96,17 +90,5 @@ pub(super) async fn tell(core: Arc<Core>, targets: Targets<Teller>, mut stop: wa
                 core.log.line(&format!("tell of changes: {}", chain(&error)));
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::region_of;
-
-    #[test]
-    fn an_arn_names_its_region() {
-        assert_eq!(region_of("arn:aws:sns:eu-west-1:111122223333:eic-doctor", "sns"), Some("eu-west-1"));
-        assert_eq!(region_of("arn:aws:events:eu-west-1:111122223333:event-bus/default", "sns"), None);
-        assert_eq!(region_of("default", "events"), None);
     }
 }

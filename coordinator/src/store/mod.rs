@@ -21,7 +21,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use eic_doctor_proto::CheckResult;
 
-pub use open::open;
+pub use open::{check_url, open};
 pub use outlook::Finding;
 pub use overview::{Buckets, Cause, Dimension, FleetInstance, Health, HealthCounts, Overview, Place, Wanted};
 

@@ -68,20 +68,27 @@ pub fn generate(what: What, folder: &Path) -> Result<Vec<PathBuf>, GenerateError
     Ok(written)
 }
 
-/// A page for the program, and one for each of its subcommands.
+/// A page for the program, and one for each of its subcommands and theirs. `help` has none: it shows what they say.
 fn man_pages(
-    mut program: Command,
+    program: Command,
     put: &mut impl FnMut(String, Vec<u8>) -> Result<(), GenerateError>,
 ) -> Result<(), GenerateError> {
+    let mut program = without_help(program);
     program.build();
-    for command in std::iter::once(&program).chain(program.get_subcommands()) {
+    let mut left = vec![program];
+    while let Some(command) = left.pop() {
         let name = command.get_display_name().unwrap_or_else(|| command.get_name()).to_owned();
+        left.extend(command.get_subcommands().cloned());
         let mut page = Vec::new();
-        let man = clap_mangen::Man::new(command.clone().name(name.clone()));
+        let man = clap_mangen::Man::new(command.name(name.clone()));
         man.render(&mut page).map_err(|source| GenerateError { path: name.clone().into(), source })?;
         put(format!("{name}.1"), page)?;
     }
     Ok(())
+}
+
+fn without_help(command: Command) -> Command {
+    command.disable_help_subcommand(true).mut_subcommands(without_help)
 }
 
 fn completions(

@@ -143,6 +143,21 @@ async fn drift_is_listed_newest_first_and_charted() {
 }
 
 #[tokio::test]
+async fn a_search_in_words_that_the_page_shows_finds_or_offers_checks() {
+    let served = Served::open().await;
+    served.enrol("i-0a", "111122223333", "eu-west-1", "ami-0a").await;
+    served.submit("i-0a", 1, vec![result(SSHD, Status::Ok)]).await;
+    served.submit("i-0a", 2, vec![finding(SSHD, Status::Fail, "it does not run")]).await;
+    let title = super::super::layout::title_of(SSHD);
+    for (words, is_found) in [("failing", true), (title.as_str(), true), ("no finding", false)] {
+        let answer = served.get(&format!("/instances?q={}", super::super::layout::encoded(words))).await;
+        assert_eq!(answer.text.contains("href=\"/instances/i-0a\""), is_found, "{words}: {}", answer.text);
+    }
+    let answer = served.get("/instances?q=security%20group").await;
+    assert!(answer.text.contains("href=\"/instances?check=aws.network.security-group-ingress\""), "{}", answer.text);
+}
+
+#[tokio::test]
 async fn hostile_text_is_shown_and_never_obeyed() {
     let served = Served::open().await;
     served.enrol("i-0a", HOSTILE, HOSTILE, HOSTILE).await;

@@ -221,7 +221,7 @@ fn what_serve_would_refuse_is_not_called_sound() {
         (certificates.to_str().unwrap(), "/nonexistent/certificates", "/nonexistent/certificates"),
         ("[page]\n", page.as_str(), "fewer than 32 bytes"),
         ("[limits]\n", hook, "/nonexistent/s"),
-        ("directory = \"/var/lib/eic-doctor/authority\"", own, "/nonexistent/crt"),
+        ("directory = \"/var/lib/eic-doctor/authority\"", own, "/nonexistent/key"),
         (
             "#also_trusted = [\"/etc/eic-doctor/previous-authority.pem\"]",
             "also_trusted = [\"/nonexistent/old\"]",

@@ -21,6 +21,9 @@ const VIEWS = [
   ["drift", "/drift"],
   ["agents", "/agents"],
   ["accounts", "/by/account"],
+  ["regions", "/by/region"],
+  ["offered", "/instances?q=security%20group"],
+  ["missing", "/instances/i-0fedcba9876543210"],
   ["sign-in", "/sign-in"],
 ];
 const SHAPES = [["wide", { width: 1360, height: 900 }], ["phone", { width: 390, height: 844 }]];
@@ -74,6 +77,10 @@ async function found(page) {
   await page.getByRole("searchbox", { name: "Search instances" }).fill(told.filled);
   await page.keyboard.press("Enter");
   await page.getByRole("status").getByText("1 instance", { exact: true }).waitFor();
+  await page.getByRole("searchbox", { name: "Search instances" }).fill("security group");
+  await page.keyboard.press("Enter");
+  await page.getByRole("link", { name: "the security group lets the source in" }).click();
+  await page.waitForURL(/check=aws\.network\.security-group-ingress/);
   await page.goto("/instances");
   await page.getByLabel("Health").selectOption("failing");
   await page.getByRole("button", { name: "Filter" }).click();

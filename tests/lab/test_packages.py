@@ -229,6 +229,9 @@ class Packages(PackagedTest):
                     asked = [name, *words, "--"]
                     self.assertLessEqual(options, shells.bash_offers(scripts[f"{name}.bash"], asked))
                     self.assertLessEqual(options, shells.fish_offers(scripts[f"{name}.fish"], asked))
+            if name == "eic-doctor":
+                self.assertLessEqual({"browser", "endpoint"}, shells.bash_offers(scripts[f"{name}.bash"], [name, "check", "--via", ""]))
+                self.assertLessEqual({"sarif", "junit"}, shells.bash_offers(scripts[f"{name}.bash"], [name, "check", "--output", ""]))
             self.assertTrue(shells.zsh_takes(scripts[f"_{name}"], name))
 
     def test_what_is_linked_in_is_named_with_its_licence(self) -> None:

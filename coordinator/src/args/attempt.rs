@@ -8,7 +8,7 @@ use eic_doctor_proto::{Attempt, OsUser, Via};
 use ipnet::IpNet;
 
 use super::coordinator::CoordinatorArgs;
-use super::value;
+use super::{offered, value};
 use crate::facts::ContextEntry;
 
 #[derive(Clone, Debug, Args)]
@@ -66,8 +66,14 @@ pub struct AttemptArgs {
         aliases = ["ssh-port", "SSHPort"]
     )]
     port: u16,
-    /// The way: auto, browser, public, private or endpoint
-    #[arg(long, value_name = "WAY", default_value = "auto", aliases = ["source-network-type", "SourceNetworkType"])]
+    /// The way
+    #[arg(
+        long,
+        value_name = "WAY",
+        default_value = "auto",
+        value_parser = offered::via(),
+        aliases = ["source-network-type", "SourceNetworkType"]
+    )]
     via: Via,
     /// Where the connection comes from: a CIDR, an address, or `me` for this machine
     #[arg(long, value_name = "CIDR", value_parser = value::source, aliases = ["source-ip-cidr", "SourceIpCIDR"])]

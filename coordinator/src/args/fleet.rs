@@ -11,7 +11,7 @@ use ipnet::IpNet;
 
 use super::attempt::AttemptArgsError;
 use super::coordinator::CoordinatorArgs;
-use super::{FailOnArg, IpRangesFrom, Source, ranges, value};
+use super::{FailOnArg, IpRangesFrom, Source, offered, ranges, value};
 use crate::facts::ContextEntry;
 use crate::fleet::Range;
 
@@ -81,8 +81,8 @@ pub struct FleetArgs {
     /// The port that sshd should listen on
     #[arg(long, value_name = "PORT", default_value = "22", value_parser = value::port, help_heading = "The attempt")]
     port: u16,
-    /// The way: auto, browser, public, private or endpoint
-    #[arg(long, value_name = "WAY", default_value = "auto", help_heading = "The attempt")]
+    /// The way
+    #[arg(long, value_name = "WAY", default_value = "auto", value_parser = offered::via(), help_heading = "The attempt")]
     via: Via,
     /// Where the connections come from: a CIDR, an address, or `me` for this machine
     #[arg(long, value_name = "CIDR", value_parser = value::source, help_heading = "The attempt")]

@@ -3,6 +3,7 @@
 mod attempt;
 mod coordinator;
 mod fleet;
+mod offered;
 mod ranges;
 mod value;
 
@@ -90,7 +91,7 @@ pub struct GlobalArgs {
     #[arg(long, global = true, value_name = "REGION", value_parser = value::region)]
     pub region: Option<String>,
     /// How to report, and where; may be repeated, and without a FILE goes to stdout
-    #[arg(long, global = true, value_name = "FORMAT[=FILE]")]
+    #[arg(long, global = true, value_name = "FORMAT[=FILE]", value_parser = offered::output())]
     pub output: Vec<Output>,
     /// The time that a whole run may take; what is missing then is unknown [default: 60s; of a fleet 1h]
     #[arg(long, global = true, value_name = "TIME", value_parser = value::duration)]

@@ -32,6 +32,8 @@ fn a_malformed_argument_is_refused_before_anything_is_asked() {
         (vec!["check", good, "--output", "papyrus"], "papyrus"),
         (vec!["check", good, "--timeout", "soon"], "soon"),
         (vec!["check", good, "--no-such-flag"], "--no-such-flag"),
+        (vec!["explain", "os.sshd.running", "--output", "json"], "to stdout only"),
+        (vec!["serve", "--syntax-only"], "--check-config"),
     ] {
         let found = refused(&arguments);
         assert_eq!((found.code, found.stdout.as_str()), (2, ""), "{arguments:?}: {}", found.stderr);

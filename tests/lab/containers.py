@@ -137,14 +137,17 @@ class Images:
     def build(self, packages: Path) -> Root:
         """The image of the recipe, made of the package in that folder."""
         self.make_base()
-        recipe = PACKAGING / "container/Containerfile"
-        self.said("build-using-dockerfile", "--quiet", "--isolation", "chroot", "--network", "host", "--pull-never",
-                  "--build-arg", f"BASE={BASE_IMAGE}", "--tag", "eic-doctor", "--file", recipe, packages)  # fmt: skip
+        self.run_recipe(packages, "eic-doctor")
         name, path = self.container("localhost/eic-doctor")
         told = json.loads(self.said("inspect", "--type", "container", name))["OCIv1"]["config"]
         environment = dict(one.split("=", 1) for one in told["Env"])
         self.told = told
         return Root(path, told["User"], told["Entrypoint"], environment)
+
+    def run_recipe(self, packages: Path, tag: str) -> None:
+        recipe = PACKAGING / "container/Containerfile"
+        self.said("build-using-dockerfile", "--quiet", "--isolation", "chroot", "--network", "host", "--pull-never",
+                  "--build-arg", f"BASE={BASE_IMAGE}", "--tag", tag, "--file", recipe, packages)  # fmt: skip
 
     def remove(self) -> None:
         for name in self._containers:

@@ -47,13 +47,21 @@ class Running(aws_case.AwsTest):
         cls.folder.chmod(0o711)
         cls.images = Images(cls.folder / "images")
         cls.addClassCleanup(cls.images.remove)
-        cls.image = cls.images.build(package(cls.folder))
+        cls.packages = package(cls.folder)
+        cls.image = cls.images.build(cls.packages)
         cls.busybox = busybox(cls.folder / "busybox")
         (cls.folder / "postgres").mkdir()
         cls.database = Postgres(cls.folder / "postgres")
         cls.addClassCleanup(cls.database.stop)
         cls.authority = certificate(cls.folder, "authority", *AUTHORITY)
         cls.region_certificate = cls.folder / "eu-west-1.pem"
+
+    def test_packages_of_two_versions_make_no_image_of_both(self) -> None:
+        two = shutil.copytree(self.packages, self.folder / "two")
+        (one,) = two.glob("eic-doctor-[0-9]*.tar.gz")
+        shutil.copy(one, two / one.name.replace("-1.x86_64", "-2.x86_64"))
+        with self.assertRaisesRegex(AssertionError, "one package is wanted"):
+            self.images.run_recipe(two, "of-two")
 
     def test_the_image_holds_the_program_and_what_it_loads_and_no_shell(self) -> None:
         # One in which no test has made places to mount at.

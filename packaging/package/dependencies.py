@@ -40,9 +40,10 @@ class Crate:
 
 def write(root: Path, crate: str, features: list[str], program: Path) -> None:
     """`PROGRAM.sbom.cdx.json` and `PROGRAM.third-party-licences`."""
-    to, found = program, [*crates(root, crate, features), *libraries(root, program)]
-    to.with_name(f"{to.name}.sbom.cdx.json").write_text(json.dumps(sbom(crate, found), indent=2) + "\n", encoding="utf-8")
-    to.with_name(f"{to.name}.third-party-licences").write_text(licences(found), encoding="utf-8")
+    found = [*crates(root, crate, features), *libraries(root, program)]
+    bill = json.dumps(sbom(crate, found), indent=2) + "\n"
+    program.with_name(f"{program.name}.sbom.cdx.json").write_text(bill, encoding="utf-8")
+    program.with_name(f"{program.name}.third-party-licences").write_text(licences(found), encoding="utf-8")
 
 
 def crates(root: Path, crate: str, features: list[str]) -> list[Crate]:

@@ -1,6 +1,8 @@
 //! Bad input gets one clear message and the documented exit code; nothing panics.
 
 use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -217,6 +219,11 @@ fn what_serve_would_refuse_is_not_called_sound() {
     let hook = "[[notify]]\nkind = \"webhook\"\nname = \"n\"\nurl = \"https://h/\"\nsecret_file = \"/nonexistent/s\"\n[limits]\n";
     let tls = "operators_tls = \"0.0.0.0:7444\"\n[store]";
     let own = "certificate = \"/nonexistent/crt\"\nkey = \"/nonexistent/key\"";
+    let cut = folder.path().join("cut");
+    fs::create_dir(&cut).unwrap();
+    let mut key =
+        fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(cut.join("authority.pem")).unwrap();
+    key.write_all(b"-----BEGIN PRIVATE KEY-----\n").unwrap();
     for (from, to, word) in [
         ("", "", "sound"),
         ("sqlite:/var/lib/eic-doctor/store.db", "mysql://x", "`store.url`"),
@@ -229,6 +236,7 @@ fn what_serve_would_refuse_is_not_called_sound() {
             "also_trusted = [\"/nonexistent/old\"]",
             "/nonexistent/old",
         ),
+        ("/var/lib/eic-doctor/authority", cut.to_str().unwrap(), "authority.pem"),
         ("[store]", tls, "`operators.authorities`"),
     ] {
         fs::write(&file, good.replacen(from, to, 1)).unwrap();

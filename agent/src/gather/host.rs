@@ -18,9 +18,9 @@ pub trait Host: Sync {
     /// Seconds since 1970-01-01 by this machine's own clock.
     fn now(&self) -> Fact<u64>;
 
-    /// Waits, and says whether anything may have changed meanwhile. A recording stays as it is.
-    fn pause(&self, _time: Duration) -> bool {
-        false
+    /// Waits, so that something may have changed meanwhile. Absent: nothing can, for a recording stays as it is.
+    fn pause(&self, _time: Duration) -> Fact<()> {
+        Fact::Absent
     }
 
     /// `uname -m`.

@@ -34,13 +34,27 @@ const RELOAD: Duration = Duration::from_millis(100);
 const LOOKS: usize = 5;
 
 pub(super) fn gather_processes(host: &dyn Host) -> Processes {
-    let mut seen = look(host);
-    let mut left = LOOKS;
-    while left > 0 && seen.listens_nowhere() && host.pause(RELOAD) {
-        seen = look(host);
-        left -= 1;
+    settled(|| look(host), || host.pause(RELOAD))
+}
+
+/// What is seen once sshd is not in the middle of a reload. Where the time is up before that shows, nobody knows what it listens on.
+fn settled(look: impl Fn() -> Processes, pause: impl Fn() -> Fact<()>) -> Processes {
+    let mut seen = look();
+    if !seen.listens_nowhere() {
+        return seen;
     }
-    if left < LOOKS && host.pause(RELOAD) { look(host) } else { seen }
+    for left in (0..=LOOKS).rev() {
+        let is_last = left == 0 || !seen.listens_nowhere();
+        match pause() {
+            Fact::Known(()) => seen = look(),
+            Fact::Unreadable(why) => return Processes { sockets_in_listen: Fact::Unreadable(why), ..seen },
+            Fact::Absent | Fact::NotGathered => return seen,
+        }
+        if is_last {
+            break;
+        }
+    }
+    seen
 }
 
 fn look(host: &dyn Host) -> Processes {
@@ -139,4 +153,58 @@ fn gather_halt(host: &dyn Host, pid: u32, is_stopped: Option<bool>) -> Fact<Halt
 pub(super) fn gather_socket_inodes(host: &dyn Host, pid: u32) -> Fact<BTreeSet<u64>> {
     host.links(&format!("/proc/{pid}/fd"))
         .map(|links| links.iter().filter_map(|link| parse::parse_socket_inode(link)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    /// An sshd that listens on so many ports.
+    fn seen(ports: u16) -> Processes {
+        let ports: BTreeSet<u16> = (22..22 + ports).collect();
+        let inodes = ports.iter().map(|port| u64::from(*port)).collect();
+        let process = SshdProcess::default();
+        let listening = Listening { process, parent: Some(1), sockets: Fact::Known(inodes), ports };
+        Processes { listeners: Fact::Known(vec![listening]), sockets_in_listen: Fact::Known(Vec::new()) }
+    }
+
+    /// How often it was looked, and on how many ports what came of it listens; none: that is not known.
+    fn settled_of(looks: &[u16], pauses: usize) -> (usize, Option<usize>) {
+        let (looked, paused) = (Cell::new(0), Cell::new(0));
+        let look = || {
+            let ports = looks.get(looked.get()).or(looks.last()).copied().unwrap();
+            looked.set(looked.get() + 1);
+            seen(ports)
+        };
+        let pause = || {
+            paused.set(paused.get() + 1);
+            if paused.get() > pauses { Fact::unreadable("the time was up") } else { Fact::Known(()) }
+        };
+        let found = settled(look, pause);
+        let ports = found.sockets_in_listen.known().map(|_| found.listeners.known().unwrap()[0].ports.len());
+        (looked.get(), ports)
+    }
+
+    #[test]
+    fn a_reload_is_waited_for_and_what_listens_nowhere_is_looked_at_again_before_it_is_said() {
+        assert_eq!(settled_of(&[1], 0), (1, Some(1)));
+        // One address after the other: one more look when it listens again.
+        assert_eq!(settled_of(&[0, 0, 1, 2], 9), (4, Some(2)));
+        assert_eq!(settled_of(&[0], 9), (LOOKS + 2, Some(0)));
+    }
+
+    #[test]
+    fn where_the_time_is_up_before_it_settles_it_is_not_known() {
+        assert_eq!(settled_of(&[0], 0), (1, None));
+        assert_eq!(settled_of(&[0], LOOKS), (LOOKS + 1, None));
+        assert_eq!(settled_of(&[0, 1], 1), (2, None));
+    }
+
+    #[test]
+    fn a_recording_is_looked_at_once() {
+        let found = settled(|| seen(0), || Fact::Absent);
+        assert!(found.listens_nowhere());
+    }
 }

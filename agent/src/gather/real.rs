@@ -76,15 +76,15 @@ impl Host for RealHost {
         Fact::Known(nix::unistd::geteuid().as_raw())
     }
 
-    fn pause(&self, time: Duration) -> bool {
-        // Nothing can be awaited here: the kernel tells nobody when another process begins to listen, so that an sshd that is still starting
-        // is looked at again after a while. Not beyond the run's own time.
-        match self.time_for::<()>(time) {
+    fn pause(&self, time: Duration) -> Fact<()> {
+        match self.time_for(time) {
             Ok(time) => {
+                // The one place where time is let pass, for nothing can be awaited in it: the kernel tells nobody when another process begins
+                // to listen, sshd's pid file may be switched off, and systemd tells of its own starts alone, not of a SIGHUP.
                 thread::sleep(time);
-                true
+                Fact::Known(())
             }
-            Err(_) => false,
+            Err(late) => late,
         }
     }
 

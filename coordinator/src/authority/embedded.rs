@@ -29,11 +29,26 @@ impl Authority {
     /// # Errors
     /// When the directory cannot be used, or what lies there is no authority or can be read by others.
     pub fn embedded(directory: &Path, now: Millis) -> Result<Authority, AuthorityError> {
-        let path = directory.join(FILE);
-        if !path.try_exists().map_err(|source| AuthorityError::Read { path: path.clone(), source })? {
-            make(directory, &path, now)?;
+        if let Some(authority) = Self::existing(directory)? {
+            return Ok(authority);
         }
-        let mut authority = Authority::from_files(&path, &path)?;
+        let path = directory.join(FILE);
+        make(directory, &path, now)?;
+        Self::of(directory, &path)
+    }
+
+    /// The authority that has been made in `directory`, if one has.
+    ///
+    /// # Errors
+    /// As of [`Authority::embedded`], but nothing is made.
+    pub fn existing(directory: &Path) -> Result<Option<Authority>, AuthorityError> {
+        let path = directory.join(FILE);
+        let is_there = path.try_exists().map_err(|source| AuthorityError::Read { path: path.clone(), source })?;
+        is_there.then(|| Self::of(directory, &path)).transpose()
+    }
+
+    fn of(directory: &Path, path: &Path) -> Result<Authority, AuthorityError> {
+        let mut authority = Authority::from_files(path, path)?;
         authority.trust(read_trusted(&directory.join(TRUSTED))?);
         Ok(authority)
     }

@@ -79,7 +79,8 @@ fn fenced(command: &str, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{fence}sh\n{command}\n{fence}\n")
 }
 
-/// Text that shows as itself: no markup, no HTML, no mention of a person or another ticket. What stands between backticks is code, as in our own texts.
+/// Text that shows as itself: no markup, no HTML, no mention of a person or another ticket. What stands between backticks is code, as in
+/// our own texts.
 fn escaped(text: &str) -> String {
     marked_up(text, str::to_owned)
 }

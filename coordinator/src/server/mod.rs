@@ -142,6 +142,9 @@ pub fn check_files(config: &Config) -> Result<(), ServeError> {
     if let (Some(certificate), Some(key)) = (&authority.certificate, &authority.key) {
         Authority::from_files(certificate, key)?;
     }
+    if let Some(directory) = &authority.directory {
+        Authority::existing(directory)?;
+    }
     for path in &authority.also_trusted {
         read_certificates(path)?;
     }

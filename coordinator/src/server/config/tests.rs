@@ -85,7 +85,6 @@ fn each_key_of_the_packages_file_says_what_it_is_when_it_is_left_out() {
         let is_needed = comment.contains(" to be given");
         assert_eq!(without.is_err(), is_needed, "{line}");
         let is_default = without.is_ok_and(|config| told(config) == whole);
-        // `interval` and its neighbour without a comment of its own have the default that stands there.
         assert!(is_needed || is_default || comment.contains("left out"), "{line}");
         seen += 1;
     }
